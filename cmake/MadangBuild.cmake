@@ -1,0 +1,36 @@
+# Compile flags and the two functions every folder uses.
+find_program(MADANG_CCACHE ccache)
+if(MADANG_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${MADANG_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${MADANG_CCACHE})
+endif()
+find_program(MADANG_MOLD mold)
+if(MADANG_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(madang_flags INTERFACE)
+target_compile_options(madang_flags INTERFACE -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Woverloaded-virtual
+                                              -fno-omit-frame-pointer)
+target_include_directories(madang_flags INTERFACE ${PROJECT_SOURCE_DIR})
+if(MADANG_SANITIZE)
+  add_compile_options(-fsanitize=${MADANG_SANITIZE} -fno-sanitize-recover=all -g)
+  add_link_options(-fsanitize=${MADANG_SANITIZE})
+  add_compile_definitions(MADANG_SANITIZED)
+endif()
+
+# madang_library(name SOURCES... DEPS...): a static library named after its folder.
+function(madang_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC madang_flags ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+endfunction()
+
+# madang_test(name LABELS... SOURCES... DEPS...): one GoogleTest program, one ctest entry per test.
+function(madang_test name)
+  cmake_parse_arguments(ARG "" "" "LABELS;SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE madang_flags ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+  include(GoogleTest)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 120)
+endfunction()

@@ -1,0 +1,56 @@
+// What the plugin host needs from the server, as two small interfaces. actors/ implements them; tests use fakes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "broker/core/payload.hpp"
+#include "broker/core/scope.hpp"
+#include "madang/abi.h"
+
+namespace madang {
+
+// One consumer's connection: the madang_connection of the ABI. Called on the consumer's thread only; the statuses are
+// those that abi.h documents for the function of the same name.
+class connection_port {
+  public:
+    virtual const scope& get_scope() const noexcept = 0;
+    virtual std::string_view channel() const noexcept = 0;
+    virtual madang_status accept(std::string_view subprotocol, std::span<const name_value> headers) = 0;
+    virtual madang_status close(std::uint16_t code, std::string_view reason) = 0;
+    virtual madang_status send(madang_frame kind, const payload& message) = 0;
+    virtual madang_status group_add(std::string_view group, madang_delivery delivery) = 0;
+    virtual madang_status group_discard(std::string_view group) = 0;
+    virtual madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) = 0;
+    virtual void timer_cancel(std::uint64_t id) = 0;
+    virtual void report_error(std::string_view where, std::string_view what) = 0;
+
+  protected:
+    ~connection_port() = default;
+};
+
+// One HTTP request to a view: the madang_request of the ABI.
+class request_port {
+  public:
+    virtual const scope& get_scope() const noexcept = 0;
+    virtual const payload& body() const noexcept = 0;
+    // Any thread, exactly once; *this may be gone when it returns.
+    virtual madang_status reply(std::uint16_t status, std::span<const name_value> headers, std::string_view body) = 0;
+
+  protected:
+    ~request_port() = default;
+};
+
+// The channel layer. Any thread.
+class layer_port {
+  public:
+    virtual madang_status group_send(std::string_view group, std::string_view type, const payload& event) = 0;
+    virtual madang_status channel_send(std::string_view channel, std::string_view type, const payload& event) = 0;
+    virtual std::uint64_t now_ms() const noexcept = 0;
+
+  protected:
+    ~layer_port() = default;
+};
+
+}  // namespace madang
