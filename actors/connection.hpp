@@ -1,0 +1,221 @@
+// One WebSocket connection: its consumer, its memberships, its outbox. Everything but the actor around it.
+//
+//     handshake --accept--> open --close frame sent or received--> closing --flushed, or timed out--> ended
+//         \--close, time-out, failure--> refused (403, 500, 503) --flushed--> ended
+//
+// No CAF, no Asio: transport, loop and services are seams, so tests drive it over memory (tests/unit/actors).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/loop.hpp"
+#include "actors/member_table.hpp"
+#include "actors/outbox.hpp"
+#include "actors/transport.hpp"
+#include "broker/core/scope.hpp"
+#include "broker/protocol/deflate.hpp"
+#include "broker/protocol/rate_limit.hpp"
+#include "broker/protocol/ws_decoder.hpp"
+#include "plugins/host/ports.hpp"
+
+namespace madang {
+
+class connection;
+class sync_consumer;
+
+// A consumer class as the server runs it: the plugin's table and the options that apply, worked out once at start.
+struct consumer_route {
+    const madang_consumer_class* consumer = nullptr;
+    std::string plugin;  // id, for logs and metrics
+    std::string name;    // of the consumer class
+    outbox::limits outbox;
+    std::size_t message_bytes = 0;
+    double messages_per_second = 0;  // 0: unlimited
+    double message_burst = 0;
+    std::chrono::milliseconds handler_budget{0};
+    std::chrono::milliseconds handshake_timeout{0};
+    std::chrono::milliseconds ping_interval{0};  // 0: no pings
+    std::chrono::milliseconds pong_timeout{0};
+    std::uint32_t max_groups = 0;
+    std::uint32_t sync_queue = 0;
+};
+
+// Holds a place among the allowed connections until it is destroyed.
+class connection_permit {
+  public:
+    virtual ~connection_permit() = default;
+};
+
+// A handshake that was checked and routed, waiting for its consumer's answer.
+struct connection_request {
+    std::unique_ptr<transport> io;
+    std::string leftover;  // bytes that came behind the request's head
+    scope known;
+    const consumer_route* route = nullptr;  // outlives every connection
+    std::string accept_key;                 // Sec-WebSocket-Accept
+    std::string default_subprotocol;        // when the consumer names none; "" for none
+    std::optional<deflate_parameters> deflate;
+    std::unique_ptr<connection_permit> permit;
+};
+
+// What a connection needs of its loop besides I/O: hub implements it. Loop's thread.
+class connection_services {
+  public:
+    virtual std::uint64_t enter(connection& who) = 0;  // returns its id, unique on this node
+    virtual void exit(connection& who) noexcept = 0;
+    virtual std::string channel_name(std::uint64_t id) const = 0;
+    virtual madang_status group_add(connection& who, std::string_view group, madang_delivery how) = 0;
+    virtual madang_status group_discard(connection& who, std::string_view group) = 0;
+    virtual void leave_all(connection& who) noexcept = 0;
+    // True while publications of this loop wait for another loop's credit. A connection that saw it after handling a
+    // message stops reading; `resume_publisher` is called on it when there is credit again.
+    virtual bool congested() const noexcept = 0;
+    virtual void wait_for_credit(connection& who) = 0;
+    // Runs fn on the pool for sync consumers.
+    virtual void run_in_pool(std::function<void()> fn) = 0;
+
+  protected:
+    ~connection_services() = default;
+};
+
+// The actor around a connection, which owns it.
+class connection_keeper {
+  public:
+    virtual void retain() noexcept = 0;   // loop's thread: something will call the connection later
+    virtual void release() noexcept = 0;  // may destroy the connection
+    virtual void wake() = 0;              // any thread that retains: connection::on_wake is called, soon, on the loop
+    virtual void ended() = 0;             // nothing more to do: the actor quits
+
+  protected:
+    ~connection_keeper() = default;
+};
+
+class connection final : public connection_port,
+                         public group_member,
+                         private flushable,
+                         private transport_waiter,
+                         private ws_sink {
+  public:
+    connection(connection_request&& request, loop& on, connection_services& services, connection_keeper& keeper);
+    ~connection();
+    connection(const connection&) = delete;
+    connection& operator=(const connection&) = delete;
+
+    // -- Inputs. Loop's thread.
+    void start();
+    void on_event(const event& e);  // sent to its channel
+    void on_wake();                 // the sync consumer has something
+    void resume_publisher();
+    // The server shuts down: close 1001 (503 before accept).
+    void go_away();
+    // The actor was killed or failed: like a lost connection.
+    void abandon() noexcept;
+
+    // -- connection_port: for async consumers; sync_consumer calls them on their behalf.
+    const scope& get_scope() const noexcept override { return scope_; }
+    std::string_view channel() const noexcept override;
+    madang_status accept(std::string_view subprotocol, std::span<const name_value> headers) override;
+    madang_status close(std::uint16_t code, std::string_view reason) override;
+    madang_status send(madang_frame kind, const payload& message) override;
+    madang_status group_add(std::string_view group, madang_delivery how) override;
+    madang_status group_discard(std::string_view group) override;
+    madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) override;
+    void timer_cancel(std::uint64_t id) override;
+    void report_error(std::string_view where, std::string_view what) override;
+
+    // -- group_member
+    void deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) override;
+
+    const consumer_route& route() const noexcept { return *route_; }
+    connection_services& services() noexcept { return services_; }
+    connection_keeper& keeper() noexcept { return keeper_; }
+    // A sync consumer's call came back.
+    void sync_result(madang_status status, std::string_view where);
+
+  private:
+    enum class state : std::uint8_t { handshake, open, closing, ended };
+    enum class pause : std::uint8_t { outbox = 1, credit = 2, sync_queue = 4 };
+    struct handshake;
+    struct user_timer {
+        std::uint64_t id;
+        std::uint64_t repeat_ms;
+        timer_id timer;
+    };
+
+    template <class Function>
+    void call(std::string_view where, Function fn);
+    void after_call();
+    void handler_failed(std::string_view where);
+    void note_slow(std::string_view where, std::uint64_t ticks);
+
+    void on_readable(bool alive) override;
+    void on_writable(bool alive) override;
+    void flush() override;
+    bool on_message(ws_opcode opcode, std::string_view bytes) override;
+    void on_ping(std::string_view bytes) override;
+    void on_pong(std::string_view bytes) override;
+    void on_close(std::uint16_t code, std::string_view reason) override;
+
+    void arm_read();
+    void feed(char* data, std::size_t size);
+    void feed_unread();
+    bool must_pause();
+    void resume(pause reason);
+    void fire_timer(std::uint64_t id);
+    void hand_event(const event& e);
+
+    madang_status queue(const payload& owner, std::string_view frames, outbox::role role);
+    void queue_control(std::string_view bytes);
+    void touch_outbox();
+    void count_outbox() noexcept;
+    void write_out();
+    void refuse(std::string_view response, std::uint16_t code);
+    void begin_close(std::uint16_t code, std::string_view reason);
+    void lost();
+    void finish_when_flushed();
+    void disconnect_consumer();
+    void end() noexcept;
+    void schedule_ping(std::chrono::milliseconds delay);
+    void ping();
+
+    loop& loop_;
+    connection_services& services_;
+    connection_keeper& keeper_;
+    const consumer_route* route_;
+    std::unique_ptr<transport> io_;
+    madang_consumer* consumer_ = nullptr;
+    std::shared_ptr<sync_consumer> sync_;  // null for async consumers
+    scope scope_;
+    ws_decoder decoder_;
+    outbox outbox_;
+    std::string unread_;  // received, not decoded: paused, or before accept
+    mutable std::string channel_;
+    std::unique_ptr<handshake> handshake_;
+    std::unique_ptr<connection_permit> permit_;
+    std::unique_ptr<std::vector<user_timer>> timers_;
+    std::optional<rate_limit> limiter_;
+    timer_id life_timer_;   // handshake's, ping's or close's deadline
+    std::size_t counted_outbox_ = 0;  // what the gauge knows
+    std::uint16_t code_ = 1006;       // for disconnect
+    state state_ = state::handshake;
+    std::uint8_t paused_ = 0;      // of pause
+    std::uint8_t deflate_bits_ = 0;  // 0: not negotiated
+    std::uint8_t calls_ = 0;         // depth of calls into the consumer
+    bool connect_called_ = false;
+    bool consumer_gone_ = false;
+    bool in_event_ = false;     // what is sent now is a publication, for the outbox's policy
+    bool reading_ = false;      // a wait is under way
+    bool writing_ = false;
+    bool heard_ = false;        // anything since the last ping
+    bool pinged_ = false;
+    bool peer_closed_ = false;  // its close frame came
+    bool shut_ = false;
+};
+
+}  // namespace madang

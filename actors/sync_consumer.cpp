@@ -1,0 +1,148 @@
+#include "actors/sync_consumer.hpp"
+
+#include <utility>
+
+#include "actors/connection.hpp"
+#include "broker/core/names.hpp"
+
+namespace madang {
+
+sync_consumer::sync_consumer(connection& owner)
+    : owner_(&owner),
+      scope_(owner.get_scope()),
+      channel_(owner.channel()),
+      pool_([services = &owner.services()](std::function<void()> fn) { services->run_in_pool(std::move(fn)); }) {}
+
+// ------------------------------------------------------------------------------------------ loop's thread
+
+sync_consumer::queued sync_consumer::enqueue(call what, std::size_t limit, bool drop_oldest) {
+    auto outcome = queued::yes;
+    if (what.droppable && calls_.size() >= limit) {
+        if (!drop_oldest) return queued::full;
+        for (auto each = calls_.begin(); each != calls_.end(); ++each) {
+            if (!each->droppable) continue;
+            calls_.erase(each);
+            break;
+        }
+        outcome = queued::dropped_oldest;
+    }
+    calls_.push_back(std::move(what));
+    if (!running_) run_next();
+    return outcome;
+}
+
+void sync_consumer::run_next() {
+    running_ = true;
+    if (owner_ != nullptr) owner_->keeper().retain();  // until its result was drained
+    auto next = std::move(calls_.front());
+    calls_.pop_front();
+    pool_([self = shared_from_this(), next = std::move(next)]() mutable { self->run_in_pool(std::move(next)); });
+}
+
+void sync_consumer::drain() {
+    auto* owner = owner_;
+    if (owner == nullptr) return;
+    std::vector<request> requests;
+    std::vector<finished> done;
+    {
+        std::lock_guard lock(mutex_);
+        requests.swap(requests_);
+        done.swap(finished_);
+        woken_ = false;
+    }
+    for (auto& ask : requests) ask(*owner);
+    for (const auto& each : done) {
+        running_ = false;
+        owner->sync_result(each.status, each.where);
+        if (!running_ && !calls_.empty()) run_next();
+        owner->keeper().release();  // the one of run_next
+    }
+}
+
+void sync_consumer::orphan() {
+    owner_ = nullptr;
+    std::lock_guard lock(mutex_);
+    orphaned_ = true;
+    closed_ = true;
+}
+
+// ------------------------------------------------------------------------------------------ pool's thread
+
+void sync_consumer::run_in_pool(call what) {
+    const madang_status status = what.run(consumer_);
+    std::unique_lock lock(mutex_);
+    if (orphaned_) return;
+    finished_.push_back({what.where, status});
+    const bool wake = !std::exchange(woken_, true);
+    lock.unlock();
+    if (wake) owner_->keeper().wake();
+}
+
+void sync_consumer::ask(request what) {
+    std::unique_lock lock(mutex_);
+    requests_.push_back(std::move(what));
+    const bool wake = !std::exchange(woken_, true);
+    lock.unlock();
+    if (wake) owner_->keeper().wake();  // retained by run_next, so the owner is there
+}
+
+madang_status sync_consumer::accept(std::string_view subprotocol, std::span<const name_value> headers) {
+    std::vector<std::pair<std::string, std::string>> copies;
+    for (const auto& h : headers) copies.emplace_back(h.name, h.value);
+    ask([subprotocol = std::string(subprotocol), copies = std::move(copies)](connection& c) {
+        std::vector<name_value> views;
+        for (const auto& [name, value] : copies) views.push_back({name, value});
+        const auto status = c.accept(subprotocol, views);
+        if (status == MADANG_INVALID) {
+            c.report_error("accept", "already accepted, a subprotocol that was not offered, or a malformed header");
+            c.sync_result(MADANG_FAILED, "accept");
+        }
+    });
+    return MADANG_OK;
+}
+
+madang_status sync_consumer::close(std::uint16_t code, std::string_view reason) {
+    {
+        std::lock_guard lock(mutex_);
+        if (closed_) return MADANG_CLOSED;
+        closed_ = true;
+    }
+    ask([code, reason = std::string(reason)](connection& c) { c.close(code, reason); });
+    return MADANG_OK;
+}
+
+madang_status sync_consumer::send(madang_frame kind, const payload& message) {
+    {
+        std::lock_guard lock(mutex_);
+        if (closed_) return MADANG_CLOSED;
+    }
+    ask([kind, message](connection& c) { c.send(kind, message); });
+    return MADANG_OK;
+}
+
+madang_status sync_consumer::group_add(std::string_view group, madang_delivery how) {
+    if (!valid_group_name(group)) return MADANG_INVALID;
+    ask([group = std::string(group), how](connection& c) { c.group_add(group, how); });
+    return MADANG_OK;
+}
+
+madang_status sync_consumer::group_discard(std::string_view group) {
+    if (!valid_group_name(group)) return MADANG_INVALID;
+    ask([group = std::string(group)](connection& c) { c.group_discard(group); });
+    return MADANG_OK;
+}
+
+madang_status sync_consumer::timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) {
+    ask([=](connection& c) { c.timer_start(id, delay_ms, repeat_ms); });
+    return MADANG_OK;
+}
+
+void sync_consumer::timer_cancel(std::uint64_t id) {
+    ask([id](connection& c) { c.timer_cancel(id); });
+}
+
+void sync_consumer::report_error(std::string_view where, std::string_view what) {
+    ask([where = std::string(where), what = std::string(what)](connection& c) { c.report_error(where, what); });
+}
+
+}  // namespace madang
