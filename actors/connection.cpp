@@ -38,6 +38,16 @@ madang_payload* to_abi(const payload& p) { return reinterpret_cast<madang_payloa
 
 }  // namespace
 
+// Answers a handshake that is not accepted.
+static std::string http_refusal(unsigned status, std::string_view reason, std::string_view request_id) {
+    const std::string_view text = status == 403 ? "Forbidden" : status == 503 ? "Service Unavailable" : "Internal Server Error";
+    std::string body{reason};
+    body += "\n";
+    return "HTTP/1.1 " + std::to_string(status) + " " + std::string(text) +
+           "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\nConnection: close\r\nX-Request-ID: " + std::string(request_id) + "\r\n\r\n" + body;
+}
+
 struct connection::handshake {
     std::string accept_key;
     std::string default_subprotocol;
@@ -63,13 +73,22 @@ connection::connection(connection_request&& request, loop& on, connection_servic
     handshake_->default_subprotocol = std::move(request.default_subprotocol);
     if (request.deflate) handshake_->extensions = std::move(request.deflate->response);
     handshake_->began = loop_.now();
-    if (route_->messages_per_second > 0)
-        limiter_.emplace(route_->messages_per_second, route_->message_burst, loop_.now());
+    if (route_->messages_per_second != 0) limiter_.emplace(route_->messages_per_second, route_->message_burst);
 }
 
-connection::~connection() {
-    assert(consumer_ == nullptr);
-    if (sync_) sync_->orphan();
+connection::~connection() { assert(consumer_ == nullptr); }
+
+// A failure of ours (std::bad_alloc, say) costs this connection and no other.
+template <class Function>
+void connection::guarded(Function fn) noexcept {
+    try {
+        fn();
+    } catch (const std::exception& e) {
+        log_error("ws.exception", {{"what", e.what()}, {"request_id", scope_.get(scope_field::request_id)}});
+        code_ = close_code::internal_error;
+        calls_ = 0;
+        end();
+    }
 }
 
 // ---------------------------------------------------------------------------------------------- the consumer
@@ -80,6 +99,7 @@ template <class Function>
 void connection::call(std::string_view where, Function fn) {
     if (consumer_ == nullptr) return;
     ++calls_;
+    loop_.note_running(&route_->label);
     const auto begin = handler_clock::now();
     const madang_status status = fn(consumer_);
     note_slow(where, handler_clock::now() - begin);
@@ -134,7 +154,7 @@ void connection::sync_result(madang_status status, std::string_view where) {
 }
 
 void connection::start() {
-    member_id_ = services_.enter(*this);
+    member_id_ = keeper_.id();
     loop_.metrics().gauge_add(gauge::connections_open, 1);
     const auto& type = *route_->consumer;
     life_timer_ = loop_.schedule(route_->handshake_timeout, [this] {
@@ -193,10 +213,6 @@ void connection::hand_event(const event& e) {
 
 void connection::on_event(const event& e) { hand_event(e); }
 
-void connection::on_wake() {
-    if (sync_) sync_->drain();
-}
-
 void connection::deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) {
     auto& metrics = loop_.metrics();
     if (how == MADANG_TO_SOCKET) {
@@ -228,6 +244,7 @@ void connection::deliver(const batch& what, std::size_t from, std::size_t to, ma
     auto last = begin;
     std::size_t called = 0;
     std::string_view failed;
+    loop_.note_running(&route_->label);
     ++calls_;
     in_event_ = true;
     for (auto i = from; i < to && state_ != state::closing && state_ != state::ended; ++i) {
@@ -319,10 +336,11 @@ madang_status connection::accept(std::string_view subprotocol, std::span<const n
             offered = offered || scope_.at(scope_list::subprotocols, i).name == subprotocol;
         if (!offered) return MADANG_INVALID;
     }
-    const auto response = switching_protocols(handshake_->accept_key, subprotocol, handshake_->extensions,
-                                              scope_.get(scope_field::request_id), headers);
-    if (response.empty()) return MADANG_INVALID;
-    queue_control(response);
+    std::vector<name_value> extra{{"X-Request-ID", scope_.get(scope_field::request_id)}};
+    extra.insert(extra.end(), headers.begin(), headers.end());
+    const auto response = ws_accept_response(handshake_->accept_key, subprotocol, handshake_->extensions, extra);
+    if (!response) return MADANG_INVALID;
+    queue_control(*response);
     auto& metrics = loop_.metrics();
     metrics.observe(histogram::handshake_seconds,
                     std::chrono::duration<double>(loop::clock::now() - handshake_->began).count());
@@ -361,14 +379,12 @@ madang_status connection::send(madang_frame kind, const payload& message) {
     if (state_ != state::open) return state_ == state::handshake ? MADANG_INVALID : MADANG_CLOSED;
     loop_.metrics().add(counter::messages_out);
     const auto role = in_event_ ? outbox::role::publication : outbox::role::answer;
-    if (deflate_bits_ != 0) {
-        const auto frame = compressed_frame(message, kind == MADANG_BINARY ? ws_opcode::binary : ws_opcode::text, deflate_bits_);
-        loop_.metrics().add(counter::deflate_raw_bytes, message.bytes().size());
-        loop_.metrics().add(counter::deflate_wire_bytes, frame.size());
-        return queue(message, frame, role);
-    }
-    if (kind == MADANG_TEXT) return queue(message.root(), message.text_frame(), role);
-    return queue(message, binary_frame(message), role);
+    if (kind == MADANG_BINARY) return queue(message.root(), message.binary_frame(), role);
+    if (deflate_bits_ == 0) return queue(message.root(), message.text_frame(), role);
+    const auto frame = compressed_text_frame(message, deflate_bits_);
+    loop_.metrics().add(counter::deflate_raw_bytes, message.bytes().size());
+    loop_.metrics().add(counter::deflate_wire_bytes, frame.size());
+    return queue(message, frame, role);
 }
 
 madang_status connection::group_add(std::string_view group, madang_delivery how) {
@@ -418,7 +434,7 @@ void connection::arm_read() {
 
 void connection::on_readable(bool alive) {
     reading_ = false;
-    if (alive) {
+    if (alive) guarded([&] {
         char* buffer = read_buffer();
         for (int i = 0; i < reads_per_turn && state_ != state::ended && paused_ == 0; ++i) {
             const auto got = io_->read_some(buffer, read_size);
@@ -433,7 +449,7 @@ void connection::on_readable(bool alive) {
             if (got.bytes < read_size) break;
         }
         arm_read();
-    }
+    });
     keeper_.release();
 }
 
@@ -599,13 +615,13 @@ void connection::count_outbox() noexcept {
 }
 
 void connection::flush() {
-    if (state_ != state::ended && !writing_) write_out();
+    if (state_ != state::ended && !writing_) guarded([&] { write_out(); });
     keeper_.release();
 }
 
 void connection::on_writable(bool alive) {
     writing_ = false;
-    if (alive && state_ != state::ended) write_out();
+    if (alive && state_ != state::ended) guarded([&] { write_out(); });
     keeper_.release();
 }
 
@@ -703,9 +719,9 @@ void connection::end() noexcept {
                            {"code", static_cast<std::int64_t>(code_)},
                            {"request_id", scope_.get(scope_field::request_id)}});
     disconnect_consumer();
-    services_.exit(*this);
     permit_.reset();
     keeper_.ended();
+    services_.exit(*this);
 }
 
 }  // namespace madang

@@ -34,10 +34,11 @@ struct consumer_route {
     const madang_consumer_class* consumer = nullptr;
     std::string plugin;  // id, for logs and metrics
     std::string name;    // of the consumer class
+    std::string label;   // plugin/name
     outbox::limits outbox;
     std::size_t message_bytes = 0;
-    double messages_per_second = 0;  // 0: unlimited
-    double message_burst = 0;
+    std::uint32_t messages_per_second = 0;  // 0: unlimited
+    std::uint32_t message_burst = 0;        // 0: twice that
     std::chrono::milliseconds handler_budget{0};
     std::chrono::milliseconds handshake_timeout{0};
     std::chrono::milliseconds ping_interval{0};  // 0: no pings
@@ -67,8 +68,7 @@ struct connection_request {
 // What a connection needs of its loop besides I/O: hub implements it. Loop's thread.
 class connection_services {
   public:
-    virtual std::uint64_t enter(connection& who) = 0;  // returns its id, unique on this node
-    virtual void exit(connection& who) noexcept = 0;
+    virtual void exit(connection& who) noexcept = 0;  // it ended
     virtual std::string channel_name(std::uint64_t id) const = 0;
     virtual madang_status group_add(connection& who, std::string_view group, madang_delivery how) = 0;
     virtual madang_status group_discard(connection& who, std::string_view group) = 0;
@@ -87,10 +87,10 @@ class connection_services {
 // The actor around a connection, which owns it.
 class connection_keeper {
   public:
+    virtual std::uint64_t id() const noexcept = 0;  // unique on this node while the process lives
     virtual void retain() noexcept = 0;   // loop's thread: something will call the connection later
     virtual void release() noexcept = 0;  // may destroy the connection
-    virtual void wake() = 0;              // any thread that retains: connection::on_wake is called, soon, on the loop
-    virtual void ended() = 0;             // nothing more to do: the actor quits
+    virtual void ended() = 0;             // nothing more to do: the actor quits, not before the turn's end
 
   protected:
     ~connection_keeper() = default;
@@ -110,7 +110,6 @@ class connection final : public connection_port,
     // -- Inputs. Loop's thread.
     void start();
     void on_event(const event& e);  // sent to its channel
-    void on_wake();                 // the sync consumer has something
     void resume_publisher();
     // The server shuts down: close 1001 (503 before accept).
     void go_away();
@@ -133,6 +132,7 @@ class connection final : public connection_port,
     void deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) override;
 
     const consumer_route& route() const noexcept { return *route_; }
+    loop& on() noexcept { return loop_; }
     connection_services& services() noexcept { return services_; }
     connection_keeper& keeper() noexcept { return keeper_; }
     // A sync consumer's call came back.
@@ -148,6 +148,8 @@ class connection final : public connection_port,
         timer_id timer;
     };
 
+    template <class Function>
+    void guarded(Function fn) noexcept;
     template <class Function>
     void call(std::string_view where, Function fn);
     void after_call();

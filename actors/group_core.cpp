@@ -6,7 +6,7 @@ namespace madang {
 
 bool group_core::join(member_id member, std::size_t loop) {
     if (!loop_of_.emplace(member, static_cast<std::uint32_t>(loop)).second) return false;
-    ++members_on_[loop];
+    ++loops_[loop].members;
     return true;
 }
 
@@ -14,7 +14,8 @@ std::optional<std::size_t> group_core::leave(member_id member) {
     auto found = loop_of_.find(member);
     if (found == loop_of_.end()) return std::nullopt;
     const std::size_t loop = found->second;
-    --members_on_[loop];
+    --loops_[loop].members;
+    if (has_pending()) loops_[loop].owed = true;
     loop_of_.erase(found);
     return loop;
 }
@@ -24,6 +25,10 @@ bool group_core::publish(event e) {
     pending_.push_back(std::move(e));
     ++next_;
     return true;
+}
+
+void group_core::settle() noexcept {
+    for (auto& each : loops_) each.owed = false;
 }
 
 batch_ptr group_core::take_batch() {

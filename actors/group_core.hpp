@@ -18,7 +18,7 @@ class group_core {
   public:
     using member_id = std::uint64_t;
 
-    group_core(std::string name, std::size_t loops) : name_(std::move(name)), members_on_(loops) {}
+    group_core(std::string name, std::size_t loops) : name_(std::move(name)), loops_(loops) {}
 
     const std::string& name() const noexcept { return name_; }
     // True when the member is new. It receives from next_sequence() on.
@@ -26,7 +26,10 @@ class group_core {
     // The loop it was on, or nothing when it was not a member. It receives what comes before next_sequence().
     std::optional<std::size_t> leave(member_id member);
     std::size_t members() const noexcept { return loop_of_.size(); }
-    std::size_t members_on(std::size_t loop) const noexcept { return members_on_[loop]; }
+    // The loop has members, or had some when one of the pending publications came.
+    bool owes(std::size_t loop) const noexcept { return loops_[loop].members != 0 || loops_[loop].owed; }
+    // The batch was handed to every loop that is owed it.
+    void settle() noexcept;
 
     // Queues a publication for this turn's batch. False without members: it is dropped.
     bool publish(event e);
@@ -39,7 +42,11 @@ class group_core {
   private:
     std::string name_;
     std::unordered_map<member_id, std::uint32_t> loop_of_;
-    std::vector<std::uint32_t> members_on_;
+    struct per_loop {
+        std::uint32_t members = 0;
+        bool owed = false;
+    };
+    std::vector<per_loop> loops_;
     std::vector<event> pending_;
     std::uint64_t next_ = 1;
 };

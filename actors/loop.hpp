@@ -4,10 +4,12 @@
 // library's types beyond a forward declaration.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 
 namespace boost::asio {
 class io_context;
@@ -61,12 +63,20 @@ class loop {
     virtual clock::time_point now() const noexcept = 0;
     virtual metrics_shard& metrics() noexcept = 0;
 
+    // Whom the loop is calling now, for the watchdog; `who` outlives the loop.
+    void note_running(const std::string* who) noexcept { running_.store(who, std::memory_order_relaxed); }
+    // Any thread.
+    const std::string* running() const noexcept { return running_.load(std::memory_order_relaxed); }
+
   protected:
     static bool mark(flushable& what) noexcept {
         if (what.touched_) return false;
         return what.touched_ = true;
     }
     static void unmark(flushable& what) noexcept { what.touched_ = false; }
+
+  private:
+    std::atomic<const std::string*> running_{nullptr};
 };
 
 }  // namespace madang

@@ -54,14 +54,6 @@ member_table::change member_table::remove(group_member& who, std::string_view gr
     return change::tell_home;
 }
 
-void member_table::remove_all(group_member& who) {
-    while (!who.memberships_.empty()) {
-        auto [group, index] = who.memberships_.back();
-        erase_member(*group, index);
-        tidy(*group);
-    }
-}
-
 void member_table::joined(group_member& who, std::string_view group, std::uint64_t from) {
     auto known = membership_of(who.memberships_, group);
     if (known == who.memberships_.end()) return;

@@ -50,8 +50,10 @@ class member_table {
     // tell_home: send the group's home a join (or leave) for this member. none: it is known there already (or not at all).
     change add(group_member& who, std::string_view group, madang_delivery how);
     change remove(group_member& who, std::string_view group);
-    // The member died: it is out of every group now. The home learns it by itself (it monitors members).
-    void remove_all(group_member& who);
+    // The member's connection is over: it is out of every group at once. Calls fn(group's name) for each whose home has
+    // to be sent a leave.
+    template <class Function>
+    void remove_all(group_member& who, Function fn);
 
     // The home's answers. Ignored for members that are gone.
     void joined(group_member& who, std::string_view group, std::uint64_t from);
@@ -95,6 +97,16 @@ struct local_group {
     std::uint32_t delivering = 0;  // depth; entries keep their places meanwhile
     bool holes = false;
 };
+
+template <class Function>
+void member_table::remove_all(group_member& who, Function fn) {
+    while (!who.memberships_.empty()) {
+        auto [group, index] = who.memberships_.back();
+        if (group->members[index].wanted) fn(std::string_view{group->name});
+        erase_member(*group, index);
+        tidy(*group);
+    }
+}
 
 template <class Function>
 void member_table::for_each_wanting(std::string_view group, Function fn) {

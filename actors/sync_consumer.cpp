@@ -7,11 +7,9 @@
 
 namespace madang {
 
-sync_consumer::sync_consumer(connection& owner)
-    : owner_(&owner),
-      scope_(owner.get_scope()),
-      channel_(owner.channel()),
-      pool_([services = &owner.services()](std::function<void()> fn) { services->run_in_pool(std::move(fn)); }) {}
+sync_consumer::sync_consumer(connection& owner) : owner_(owner), channel_(owner.channel()) {}
+
+const scope& sync_consumer::get_scope() const noexcept { return owner_.get_scope(); }
 
 // ------------------------------------------------------------------------------------------ loop's thread
 
@@ -33,15 +31,14 @@ sync_consumer::queued sync_consumer::enqueue(call what, std::size_t limit, bool 
 
 void sync_consumer::run_next() {
     running_ = true;
-    if (owner_ != nullptr) owner_->keeper().retain();  // until its result was drained
+    owner_.keeper().retain();  // until its result was drained
     auto next = std::move(calls_.front());
     calls_.pop_front();
-    pool_([self = shared_from_this(), next = std::move(next)]() mutable { self->run_in_pool(std::move(next)); });
+    owner_.services().run_in_pool(
+        [self = shared_from_this(), next = std::move(next)]() mutable { self->run_in_pool(std::move(next)); });
 }
 
 void sync_consumer::drain() {
-    auto* owner = owner_;
-    if (owner == nullptr) return;
     std::vector<request> requests;
     std::vector<finished> done;
     {
@@ -50,40 +47,40 @@ void sync_consumer::drain() {
         done.swap(finished_);
         woken_ = false;
     }
-    for (auto& ask : requests) ask(*owner);
+    for (auto& ask : requests) ask(owner_);
     for (const auto& each : done) {
         running_ = false;
-        owner->sync_result(each.status, each.where);
+        owner_.sync_result(each.status, each.where);
         if (!running_ && !calls_.empty()) run_next();
-        owner->keeper().release();  // the one of run_next
+        owner_.keeper().release();  // the one of run_next
     }
-}
-
-void sync_consumer::orphan() {
-    owner_ = nullptr;
-    std::lock_guard lock(mutex_);
-    orphaned_ = true;
-    closed_ = true;
 }
 
 // ------------------------------------------------------------------------------------------ pool's thread
 
 void sync_consumer::run_in_pool(call what) {
     const madang_status status = what.run(consumer_);
-    std::unique_lock lock(mutex_);
-    if (orphaned_) return;
-    finished_.push_back({what.where, status});
-    const bool wake = !std::exchange(woken_, true);
-    lock.unlock();
-    if (wake) owner_->keeper().wake();
+    {
+        std::lock_guard lock(mutex_);
+        finished_.push_back({what.where, status});
+    }
+    wake();
 }
 
 void sync_consumer::ask(request what) {
-    std::unique_lock lock(mutex_);
-    requests_.push_back(std::move(what));
-    const bool wake = !std::exchange(woken_, true);
-    lock.unlock();
-    if (wake) owner_->keeper().wake();  // retained by run_next, so the owner is there
+    {
+        std::lock_guard lock(mutex_);
+        requests_.push_back(std::move(what));
+    }
+    wake();
+}
+
+void sync_consumer::wake() {
+    {
+        std::lock_guard lock(mutex_);
+        if (std::exchange(woken_, true)) return;
+    }
+    owner_.on().post([self = shared_from_this()] { self->drain(); });
 }
 
 madang_status sync_consumer::accept(std::string_view subprotocol, std::span<const name_value> headers) {

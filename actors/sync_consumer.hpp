@@ -36,11 +36,9 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     std::size_t waiting() const noexcept { return calls_.size(); }
     // Does what the port was asked, and starts the next call when one ended. Called from connection::on_wake.
     void drain();
-    // The connection is gone: calls that wait are run without effect on it, then the consumer is gone too.
-    void orphan();
 
     // -- Pool's thread: connection_port
-    const scope& get_scope() const noexcept override { return scope_; }
+    const scope& get_scope() const noexcept override;
     std::string_view channel() const noexcept override { return channel_; }
     madang_status accept(std::string_view subprotocol, std::span<const name_value> headers) override;
     madang_status close(std::uint16_t code, std::string_view reason) override;
@@ -54,16 +52,15 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
   private:
     using request = std::function<void(connection&)>;
     void ask(request what);
+    void wake();
     void run_next();
     void run_in_pool(call what);
 
-    connection* owner_;  // null once orphaned; loop's thread
-    const scope scope_;  // a copy: the pool may read it when the connection is gone
+    connection& owner_;  // retained while a call runs, until its result was drained
     const std::string channel_;
     madang_consumer* consumer_ = nullptr;  // the running call's
     std::deque<call> calls_;               // loop's thread
     bool running_ = false;                 // loop's thread
-    std::function<void(std::function<void()>)> pool_;
 
     std::mutex mutex_;  // guards what the two threads hand each other
     std::vector<request> requests_;
@@ -74,7 +71,6 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     std::vector<finished> finished_;
     bool woken_ = false;
     bool closed_ = false;  // close was asked: what is sent afterwards is MADANG_CLOSED
-    bool orphaned_ = false;
 };
 
 }  // namespace madang

@@ -26,15 +26,25 @@ class payload_block {
     friend class payload;
     static constexpr std::size_t max_header_size = 10;
 
-    explicit payload_block(std::size_t size) noexcept;
-    char* data() noexcept { return reinterpret_cast<char*>(this) + sizeof(*this); }
-    const char* data() const noexcept { return reinterpret_cast<const char*>(this) + sizeof(*this); }
+    // What stands behind the block: its bytes, or, for a part, where they are.
+    enum class form : std::uint8_t { text, binary, part };
+    struct part_of {
+        payload_block* root;  // a reference
+        const char* bytes;
+    };
+
+    payload_block(std::size_t size, form what) noexcept;
+    char* own() noexcept { return reinterpret_cast<char*>(this) + sizeof(*this); }
+    const part_of& part() const noexcept { return *reinterpret_cast<const part_of*>(this + 1); }
+    const char* data() const noexcept {
+        return form_ == form::part ? part().bytes : reinterpret_cast<const char*>(this) + sizeof(*this);
+    }
 
     std::size_t size_;
     std::atomic<detail::derived_forms*> derived_{nullptr};  // made at the first call of payload::derived
     std::atomic<std::uint32_t> references_{1};
     std::uint8_t header_size_;
-    char unused_ = 0;
+    form form_;
     char header_[max_header_size];  // right-aligned: it ends where the bytes begin
 };
 static_assert(sizeof(payload_block) == 32);
@@ -43,10 +53,14 @@ class payload {
   public:
     payload() noexcept =
         default;  // empty: bytes() is "", frame() is the two-byte header of an empty text message
+    // Which frame is built in front of the bytes; the other costs a copy when it is asked for.
+    enum class frame : std::uint8_t { text, binary };
     // Copies `bytes`. Throws std::bad_alloc.
-    static payload copy_of(std::string_view bytes);
+    static payload copy_of(std::string_view bytes, frame built = frame::text);
     // A block of `size` bytes for the caller to fill through `*data` before anybody else sees it.
-    static payload uninitialised(std::size_t size, char** data);
+    static payload uninitialised(std::size_t size, char** data, frame built = frame::text);
+    // `bytes` lie within root's, and right behind their text frame's header. Holds a reference to root.
+    static payload part_of(const payload& root, std::string_view bytes);
 
     payload(const payload& other) noexcept : block_(other.block_) { retain(block_); }
     payload(payload&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
@@ -57,8 +71,14 @@ class payload {
     ~payload() { release(block_); }
 
     std::string_view bytes() const noexcept;
-    // The bytes as one unmasked, final text frame, header included. Valid while a reference is held.
-    std::string_view text_frame() const noexcept;
+    // The bytes as one unmasked, final text frame, header included. Valid while a reference is held. It lies in root()'s
+    // block, unless the payload was built with the other frame.
+    std::string_view text_frame() const;
+    std::string_view binary_frame() const;
+    // The payload whose block holds the bytes: *this, or what it is a part of.
+    payload root() const noexcept {
+        return block_ && block_->form_ == payload_block::form::part ? share(block_->part().root) : *this;
+    }
 
     // A form derived from the bytes (parsed, compressed), made once by make(context, bytes) and kept until
     // the last reference goes. `key` is compared as text. Null from `make` is remembered (and not destroyed).
@@ -97,6 +117,9 @@ class payload {
 
   private:
     static void destroy(payload_block* block) noexcept;
+    std::string_view built_frame() const noexcept {
+        return {block_->data() - block_->header_size_, block_->header_size_ + block_->size_};
+    }
 
     payload_block* block_ = nullptr;
 };

@@ -1,0 +1,74 @@
+#include "actors/group_actor_impl.hpp"
+
+#include <caf/all.hpp>
+
+#include "monitoring/metrics.hpp"
+
+namespace madang {
+
+group_actor::group_actor(caf::actor_config& config, hub& home, std::string name)
+    : pinned_actor(config, home.on()), home_(home), core_(std::move(name), home.loops()) {
+    set_down_handler([this](caf::down_msg& down) {
+        on_leave(down.source.id());  // a connection's id is its actor's
+        end_if_empty();
+    });
+}
+
+caf::behavior group_actor::make_behavior() {
+    return {
+        [this](parcels::publish& what) {
+            if (core_.publish(std::move(what.what)) && !std::exchange(touched_, true)) home_.group_touched(*this);
+            end_if_empty();
+        },
+        [this](parcels::join& what) { on_join(what); },
+        [this](parcels::leave& what) {
+            demonitor(caf::actor_cast<caf::actor_addr>(what.who));
+            on_leave(what.member);
+            end_if_empty();
+        },
+    };
+}
+
+void group_actor::on_join(parcels::join& what) {
+    const auto from = core_.next_sequence();
+    if (core_.join(what.member, what.loop)) {
+        monitor(caf::actor_cast<caf::actor>(what.who));
+        home_.on().metrics().gauge_add(gauge::members, 1);
+    }
+    home_.tell(what.loop, parcels::joined{core_.name(), what.member, from});
+}
+
+void group_actor::on_leave(std::uint64_t member) {
+    const auto loop = core_.leave(member);
+    if (!loop) return;
+    home_.on().metrics().gauge_add(gauge::members, -1);
+    const auto pending = core_.has_pending() ? member_table::pending::yes : member_table::pending::no;
+    home_.tell(*loop, parcels::left{core_.name(), member, core_.next_sequence(), pending});
+}
+
+// Nobody is left and nothing waits: the hub forgets this actor, and with that it is gone.
+void group_actor::end_if_empty() {
+    if (core_.members() == 0 && !touched_ && mailbox().empty()) home_.group_emptied(*this);
+}
+
+void group_actor::hand_out() {
+    touched_ = false;
+    if (const auto batch = core_.take_batch()) {
+        for (std::size_t loop = 0; loop < home_.loops(); ++loop)
+            if (core_.owes(loop)) home_.tell(loop, parcels::deliver{batch});
+        core_.settle();
+    }
+    end_if_empty();
+}
+
+void group_actor::on_exit() {
+    home_.on().metrics().gauge_add(gauge::members, -static_cast<std::int64_t>(core_.members()));
+    home_.group_exited(*this);
+}
+
+caf::actor spawn_group_actor(hub& home, std::string name) {
+    caf::actor_config config{&home.on()};
+    return home.on().system().spawn_class<group_actor, caf::no_spawn_options>(config, home, std::move(name));
+}
+
+}  // namespace madang

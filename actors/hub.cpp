@@ -1,0 +1,224 @@
+#include <caf/all.hpp>
+
+#include "actors/group_actor_impl.hpp"
+#include "actors/hub_impl.hpp"
+#include "broker/core/log.hpp"
+#include "broker/core/names.hpp"
+#include "monitoring/metrics.hpp"
+
+namespace madang {
+namespace {
+
+constexpr std::size_t waiting_limit = 1024;  // parcels for a group that is being restarted
+
+std::size_t bytes_of(const event& e) { return e.type.size() + e.body.bytes().size() + sizeof(event); }
+
+}  // namespace
+
+hub::hub(asio_loop& on, hub_directory& all) : loop_(on), all_(all), outgoing_(all.credits.size()) {}
+// Groups that go with it find themselves forgotten already.
+hub::~hub() { auto last = std::move(homes_); }
+
+std::size_t hub::home_of(std::string_view group) const noexcept {
+    return loops() == 1 ? 0 : std::hash<std::string_view>{}(group) % loops();
+}
+
+// ------------------------------------------------------------------------------------------- connections
+
+void hub::seat_connection(connection& who, caf::strong_actor_ptr actor) {
+    const auto id = actor->id();
+    connections_.emplace(id, seat{&who, std::move(actor)});
+}
+
+void hub::exit(connection& who) noexcept {
+    auto found = connections_.find(who.member_id());
+    if (found == connections_.end()) return;
+    auto keep = std::move(found->second.actor);
+    connections_.erase(found);
+}
+
+connection* hub::find(std::uint64_t id) const noexcept {
+    auto found = connections_.find(id);
+    return found == connections_.end() ? nullptr : found->second.who;
+}
+
+std::vector<std::uint64_t> hub::connection_ids() const {
+    std::vector<std::uint64_t> ids;
+    ids.reserve(connections_.size());
+    for (const auto& [id, seat] : connections_) ids.push_back(id);
+    return ids;
+}
+
+std::string hub::channel_name(std::uint64_t id) const {
+    return "specific." + all_.node + "." + std::to_string(loop_.index()) + "!" + std::to_string(id);
+}
+
+madang_status hub::group_add(connection& who, std::string_view group, madang_delivery how) {
+    if (members_.add(who, group, how) == member_table::change::tell_home)
+        tell(home_of(group), parcels::join{std::string(group), who.member_id(), loop_.index(),
+                                            connections_.at(who.member_id()).actor});
+    return MADANG_OK;
+}
+
+madang_status hub::group_discard(connection& who, std::string_view group) {
+    if (members_.remove(who, group) == member_table::change::tell_home)
+        tell(home_of(group),
+             parcels::leave{std::string(group), who.member_id(), connections_.at(who.member_id()).actor});
+    return MADANG_OK;
+}
+
+void hub::leave_all(connection& who) noexcept {
+    auto found = connections_.find(who.member_id());
+    members_.remove_all(who, [&](std::string_view group) {
+        if (found != connections_.end())
+            tell(home_of(group), parcels::leave{std::string(group), who.member_id(), found->second.actor});
+    });
+}
+
+// ------------------------------------------------------------------------------------------- credit
+
+bool hub::congested() const noexcept {
+    for (const auto& each : all_.credits)
+        if (each->exhausted()) return true;
+    return false;
+}
+
+void hub::wait_for_credit(connection& who) { waiting_publishers_.push_back(who.member_id()); }
+
+void hub::credit_returned() {
+    for (auto id : std::exchange(waiting_publishers_, {}))
+        if (auto* who = find(id)) who->resume_publisher();
+}
+
+// ------------------------------------------------------------------------------------------- sending
+
+madang_status hub::group_send(std::string_view group, event what) {
+    loop_.metrics().add(counter::publications);
+    tell(home_of(group), parcels::publish{std::string(group), std::move(what)});
+    return MADANG_OK;
+}
+
+madang_status hub::channel_send(std::size_t loop, std::uint64_t member, event what) {
+    loop_.metrics().add(counter::channel_sends);
+    if (loop == loop_.index() && find(member) == nullptr) return MADANG_NOT_FOUND;
+    tell(loop, parcels::send_event{member, std::move(what)});
+    return MADANG_OK;
+}
+
+// To this loop: done now, as an actor message where an actor is meant. To another: into its envelope.
+void hub::tell(std::size_t loop, parcel what) {
+    if (loop == loop_.index()) return handle(what);
+    auto& mail = outgoing_[loop];
+    if (!mail) {
+        mail = std::make_shared<envelope>();
+        mail->from = loop_.index();
+        loop_.touch_early(*this);
+    }
+    std::size_t bytes = 0;
+    if (auto* publish = std::get_if<parcels::publish>(&what)) bytes = bytes_of(publish->what);
+    if (auto* batch = std::get_if<parcels::deliver>(&what)) bytes = batch->what->frames(0, batch->what->size()).size();
+    if (auto* direct = std::get_if<parcels::send_event>(&what)) bytes = bytes_of(direct->what);
+    mail->bytes += bytes;
+    if (bytes != 0) all_.credits[loop]->take(bytes);
+    mail->parcels.push_back(std::move(what));
+}
+
+void hub::open(envelope& mail) {
+    for (auto& each : mail.parcels) handle(each);
+    if (mail.bytes != 0 && all_.credits[loop_.index()]->give_back(mail.bytes))
+        for (const auto& each : all_.hubs) caf::anon_send(each, caf::ok_atom_v);
+}
+
+void hub::handle(parcel& what) {
+    struct visitor {
+        hub& self;
+        void operator()(parcels::publish& p) { self.at_home(p.group, p, create::no); }
+        void operator()(parcels::join& p) { self.at_home(p.group, p, create::yes); }
+        void operator()(parcels::leave& p) { self.at_home(p.group, p, create::no); }
+        void operator()(parcels::joined& p) {
+            if (auto* who = self.find(p.member)) self.members_.joined(*who, p.group, p.from);
+        }
+        void operator()(parcels::left& p) {
+            if (auto* who = self.find(p.member)) self.members_.left(*who, p.group, p.until, p.batches);
+        }
+        void operator()(parcels::deliver& p) { self.members_.deliver(*p.what); }
+        void operator()(parcels::rejoin& p) { self.rejoin(p.group); }
+        void operator()(parcels::send_event& p) {
+            auto found = self.connections_.find(p.member);
+            if (found != self.connections_.end())
+                caf::anon_send(caf::actor_cast<caf::actor>(found->second.actor), std::move(p));
+        }
+    };
+    std::visit(visitor{*this}, what);
+}
+
+// ------------------------------------------------------------------------------------------- groups at home
+
+template <class Parcel>
+void hub::at_home(const std::string& group, Parcel& what, create missing) {
+    auto found = homes_.find(group);
+    if (found == homes_.end()) {
+        if (missing == create::no) return;
+        found = homes_.try_emplace(group).first;
+        found->second.actor = spawn_group_actor(*this, group);
+        loop_.metrics().gauge_add(gauge::groups, 1);
+    }
+    auto& home = found->second;
+    if (home.actor)
+        caf::anon_send(home.actor, std::move(what));
+    else if (home.waiting.size() < waiting_limit)
+        home.waiting.emplace_back(std::move(what));
+    else
+        loop_.metrics().add(counter::publications_refused);
+}
+
+void hub::group_touched(group_actor& which) {
+    touched_groups_.emplace_back(which.ctrl(), &which);
+    loop_.touch_early(*this);
+}
+
+void hub::group_emptied(group_actor& which) {
+    auto found = homes_.find(which.name());
+    if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
+    auto last = std::move(found->second.actor);
+    homes_.erase(found);
+    loop_.metrics().gauge_add(gauge::groups, -1);
+}
+
+// Also called for one that was emptied: then it is not the home's actor any more. Otherwise it failed.
+void hub::group_exited(group_actor& which) {
+    auto found = homes_.find(which.name());
+    if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
+    auto& home = found->second;
+    auto dead = std::move(home.actor);
+    const auto delay = home.restarts.next_delay(loop_.now());
+    loop_.metrics().add(labelled_counter::actor_restarts, "group");
+    log_error("group.failed", {{"group", which.name()}, {"restart_in_ms", static_cast<std::int64_t>(delay.count())}});
+    loop_.schedule(delay, [this, name = which.name()] { restart_group(name); });
+}
+
+void hub::restart_group(const std::string& name) {
+    auto found = homes_.find(name);
+    if (found == homes_.end() || found->second.actor) return;
+    found->second.actor = spawn_group_actor(*this, name);
+    for (std::size_t loop = 0; loop < loops(); ++loop) tell(loop, parcels::rejoin{name});
+    // Members' joins are on their way; what waited comes behind those of this loop.
+    for (auto& each : std::exchange(found->second.waiting, {})) handle(each);
+}
+
+void hub::rejoin(const std::string& group) {
+    members_.for_each_wanting(group, [&](group_member& who) {
+        tell(home_of(group),
+             parcels::join{group, who.member_id(), loop_.index(), connections_.at(who.member_id()).actor});
+    });
+}
+
+// ------------------------------------------------------------------------------------------- the turn's end
+
+void hub::flush() {
+    for (auto& [keep, group] : std::exchange(touched_groups_, {})) group->hand_out();
+    for (std::size_t loop = 0; loop < outgoing_.size(); ++loop)
+        if (outgoing_[loop]) caf::anon_send(all_.hubs[loop], std::exchange(outgoing_[loop], nullptr));
+}
+
+}  // namespace madang

@@ -1,0 +1,222 @@
+#include "actors/yard.hpp"
+
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <caf/all.hpp>
+#include <charconv>
+#include <condition_variable>
+#include <random>
+#include <thread>
+
+#include "actors/hub_impl.hpp"
+#include "actors/watchdog.hpp"
+#include "broker/core/names.hpp"
+#include "monitoring/metrics.hpp"
+
+namespace madang {
+namespace {
+
+thread_local hub* this_hub = nullptr;
+
+std::string random_hex() {
+    std::random_device random;
+    constexpr char digits[] = "0123456789abcdef";
+    std::string result;
+    for (int i = 0; i < 16; ++i) result += digits[random() % 16];
+    return result;
+}
+
+struct actor_config : caf::actor_system_config {
+    actor_config() {
+        // Stealing polls, and wakes idle cores some 400 times a second; sharing waits.
+        set("scheduler.policy", caf::atom("sharing"));
+        set("scheduler.max-threads", std::size_t{2});
+    }
+};
+
+}  // namespace
+
+struct yard::state {
+    state(const options& settings, metrics& all)
+        : settings(settings), counts(all), system(config), pool(std::max(1u, settings.sync_threads)) {}
+
+    const options& settings;
+    metrics& counts;
+    actor_config config;
+    caf::actor_system system;
+    boost::asio::thread_pool pool;
+    std::atomic<std::int64_t> pool_waiting{0};
+    std::vector<std::unique_ptr<asio_loop>> loops;
+    std::vector<std::unique_ptr<hub>> hubs;
+    hub_directory directory;
+    std::unique_ptr<watchdog> watch;
+    std::vector<std::thread> threads;
+    std::atomic<bool> draining{false};
+    std::mutex mutex;
+    std::condition_variable stopped;
+    std::size_t running = 0;
+
+    madang_status send_from_outside(std::size_t to, parcel what, std::size_t bytes) {
+        if (directory.credits[to]->exhausted()) {
+            return MADANG_BUSY;
+        }
+        directory.credits[to]->take(bytes);
+        auto mail = std::make_shared<envelope>();
+        mail->bytes = bytes;
+        mail->parcels.push_back(std::move(what));
+        caf::anon_send(directory.hubs[to], std::move(mail));
+        return MADANG_OK;
+    }
+};
+
+yard::yard(const options& settings, metrics& counts) : state_(std::make_unique<state>(settings, counts)) {
+    auto& s = *state_;
+    const std::size_t count = settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
+    s.directory.node = random_hex();
+    s.directory.pool = [this](std::function<void()> fn) { run_in_pool(std::move(fn)); };
+    for (std::size_t i = 0; i < count; ++i)
+        s.directory.credits.push_back(std::make_unique<credit>(settings.publish_credit_bytes));
+    for (std::size_t i = 0; i < count; ++i) {
+        s.loops.push_back(std::make_unique<asio_loop>(s.system, i, counts.new_shard(), settings));
+        s.hubs.push_back(std::make_unique<hub>(*s.loops.back(), s.directory));
+    }
+    for (auto& each : s.hubs) s.directory.hubs.push_back(spawn_hub_actor(*each));
+    counts.set_gauge(gauge::loops, [count] { return static_cast<double>(count); });
+    counts.set_gauge(gauge::sync_queue, [&s] { return static_cast<double>(s.pool_waiting.load()); });
+    counts.set_gauge(gauge::draining, [&s] { return s.draining.load() ? 1.0 : 0.0; });
+    counts.set_gauge(gauge::publish_credit_used, [&s] {
+        double used = 0;
+        for (const auto& each : s.directory.credits) used += static_cast<double>(each->used());
+        return used;
+    });
+}
+
+yard::~yard() {
+    stop(std::chrono::hours{1});
+    auto& s = *state_;
+    for (auto which : {gauge::loops, gauge::sync_queue, gauge::draining, gauge::publish_credit_used})
+        s.counts.set_gauge(which, {});
+    s.directory.hubs.clear();
+    s.hubs.clear();
+    for (auto& each : s.loops) each->release_ready();
+}
+
+std::size_t yard::loops() const noexcept { return state_->loops.size(); }
+loop& yard::loop_at(std::size_t index) noexcept { return *state_->loops[index]; }
+
+void yard::run() {
+    auto& s = *state_;
+    s.running = s.loops.size();
+    for (std::size_t i = 0; i < s.loops.size(); ++i)
+        s.threads.emplace_back([&s, i] {
+            this_hub = s.hubs[i].get();
+            s.loops[i]->run();
+            this_hub = nullptr;
+            std::lock_guard lock(s.mutex);
+            --s.running;
+            s.stopped.notify_all();
+        });
+    std::vector<const asio_loop*> watched;
+    for (const auto& each : s.loops) watched.push_back(each.get());
+    s.watch = std::make_unique<watchdog>(std::move(watched));
+}
+
+void yard::open(loop& on, connection_request&& request) {
+    auto& at = *state_->hubs[on.index()];
+    open_connection(at, std::move(request));
+}
+
+madang_status yard::group_send(std::string_view group, std::string_view type, const payload& body) {
+    if (!valid_group_name(group) || !valid_event_type(type)) return MADANG_INVALID;
+    event what{std::string(type), body};
+    if (this_hub != nullptr) return this_hub->group_send(group, std::move(what));
+    const auto bytes = type.size() + body.bytes().size() + sizeof(event);
+    return state_->send_from_outside(state_->hubs.front()->home_of(group),
+                                     parcels::publish{std::string(group), std::move(what)}, bytes);
+}
+
+// "specific.<node>.<loop>!<connection>"
+madang_status yard::channel_send(std::string_view channel, std::string_view type, const payload& body) {
+    if (!valid_channel_name(channel) || !valid_event_type(type)) return MADANG_INVALID;
+    auto& s = *state_;
+    const std::string prefix = "specific." + s.directory.node + ".";
+    if (!channel.starts_with(prefix)) return MADANG_NOT_FOUND;
+    std::size_t loop = 0;
+    std::uint64_t id = 0;
+    const char* end = channel.data() + channel.size();
+    auto [bang, error] = std::from_chars(channel.data() + prefix.size(), end, loop);
+    if (error != std::errc{} || bang == end || *bang != '!' || loop >= s.loops.size()) return MADANG_NOT_FOUND;
+    auto [rest, bad] = std::from_chars(bang + 1, end, id);
+    if (bad != std::errc{} || rest != end) return MADANG_NOT_FOUND;
+    event what{std::string(type), body};
+    if (this_hub != nullptr) return this_hub->channel_send(loop, id, std::move(what));
+    const auto bytes = type.size() + body.bytes().size() + sizeof(event);
+    return s.send_from_outside(loop, parcels::send_event{id, std::move(what)}, bytes);
+}
+
+std::uint64_t yard::now_ms() const noexcept {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                          std::chrono::steady_clock::now().time_since_epoch())
+                                          .count());
+}
+
+void yard::run_in_pool(std::function<void()> fn) {
+    auto& s = *state_;
+    s.pool_waiting.fetch_add(1, std::memory_order_relaxed);
+    boost::asio::post(s.pool, [&s, fn = std::move(fn), asked = std::chrono::steady_clock::now()] {
+        thread_local std::pair<metrics*, metrics_shard*> shard{};
+        if (shard.first != &s.counts) shard = {&s.counts, &s.counts.new_shard()};
+        s.pool_waiting.fetch_sub(1, std::memory_order_relaxed);
+        shard.second->observe(histogram::sync_wait_seconds,
+                              std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count());
+        fn();
+    });
+}
+
+// ------------------------------------------------------------------------------------------- the end
+
+void yard::drain(std::chrono::milliseconds spread) {
+    auto& s = *state_;
+    if (s.draining.exchange(true)) return;
+    for (std::size_t i = 0; i < s.loops.size(); ++i)
+        s.loops[i]->post([&s, i, spread] {
+            const auto ids = s.hubs[i]->connection_ids();
+            for (std::size_t n = 0; n < ids.size(); ++n) {
+                const auto when = spread * static_cast<std::int64_t>(n) / static_cast<std::int64_t>(ids.size());
+                auto go = [hub = s.hubs[i].get(), id = ids[n]] {
+                    if (auto* who = hub->find(id)) who->go_away();
+                };
+                if (n == 0) go();
+                else s.loops[i]->schedule(when, std::move(go));
+            }
+        });
+}
+
+std::size_t yard::connections() const noexcept {
+    const auto open = state_->counts.total(gauge::connections_open);
+    return open > 0 ? static_cast<std::size_t>(open) : 0;
+}
+
+bool yard::stop(std::chrono::milliseconds deadline) {
+    auto& s = *state_;
+    if (s.threads.empty()) return true;
+    s.draining = true;
+    s.watch.reset();
+    for (std::size_t i = 0; i < s.loops.size(); ++i) {
+        s.loops[i]->post([hub = s.hubs[i].get()] {
+            for (auto id : hub->connection_ids())
+                if (auto* who = hub->find(id)) who->abandon();
+        });
+        s.loops[i]->stop();
+    }
+    std::unique_lock lock(s.mutex);
+    if (!s.stopped.wait_for(lock, deadline, [&] { return s.running == 0; })) return false;
+    lock.unlock();
+    for (auto& each : s.threads) each.join();
+    s.threads.clear();
+    s.pool.join();
+    return true;
+}
+
+}  // namespace madang
