@@ -85,7 +85,7 @@ void connection::guarded(Function fn) noexcept {
         fn();
     } catch (const std::exception& e) {
         log_error("ws.exception", {{"what", e.what()}, {"request_id", scope_.get(scope_field::request_id)}});
-        code_ = close_code::internal_error;
+        code_ = close_code::internal;
         calls_ = 0;
         end();
     }
@@ -129,9 +129,9 @@ void connection::handler_failed(std::string_view where) {
                                  {"handler", where},
                                  {"request_id", scope_.get(scope_field::request_id)}});
     if (state_ == state::handshake)
-        refuse(http_refusal(500, "the consumer failed", scope_.get(scope_field::request_id)), close_code::internal_error);
+        refuse(http_refusal(500, "the consumer failed", scope_.get(scope_field::request_id)), close_code::internal);
     else
-        begin_close(close_code::internal_error, "internal error");
+        begin_close(close_code::internal, "internal error");
 }
 
 void connection::report_error(std::string_view where, std::string_view what) {
@@ -160,7 +160,7 @@ void connection::start() {
     life_timer_ = loop_.schedule(route_->handshake_timeout, [this] {
         life_timer_ = {};
         refuse(http_refusal(403, "the consumer did not answer in time", scope_.get(scope_field::request_id)),
-               close_code::abnormal);
+               close_code::lost);
         if (calls_ == 0) after_call();
     });
     arm_read();
@@ -193,7 +193,7 @@ void connection::hand_event(const event& e) {
     const auto& type = *route_->consumer;
     if (consumer_gone_) return;
     if (sync_) {
-        const bool drop_oldest = route_->outbox.policy != outbox_policy::disconnect;
+        const bool drop_oldest = route_->outbox_limits.policy != outbox_policy::disconnect;
         switch (sync_->enqueue({"event", [c = &type, e](auto& consumer) {
                                     return c->event(consumer, to_abi(e.type), to_abi(e.body));
                                 }, true}, route_->sync_queue, drop_oldest)) {
@@ -366,7 +366,7 @@ madang_status connection::close(std::uint16_t code, std::string_view reason) {
     if (!ws_sendable_close_code(code)) return MADANG_INVALID;
     switch (state_) {
         case state::handshake:
-            refuse(http_refusal(403, "refused", scope_.get(scope_field::request_id)), close_code::abnormal);
+            refuse(http_refusal(403, "refused", scope_.get(scope_field::request_id)), close_code::lost);
             break;
         case state::open: begin_close(code, reason); break;
         default: return MADANG_CLOSED;
@@ -502,7 +502,7 @@ bool connection::on_message(ws_opcode opcode, std::string_view bytes) {
 bool connection::must_pause() {
     if (state_ != state::open) return false;
     const auto before = paused_;
-    if (outbox_.bytes() > route_->outbox.bytes / 2) paused_ |= static_cast<std::uint8_t>(pause::outbox);
+    if (outbox_.bytes() > route_->outbox_limits.bytes / 2) paused_ |= static_cast<std::uint8_t>(pause::outbox);
     if (sync_ && sync_->waiting() >= route_->sync_queue / 2 + 1) paused_ |= static_cast<std::uint8_t>(pause::sync_queue);
     if (services_.congested()) {
         if ((paused_ & static_cast<std::uint8_t>(pause::credit)) == 0) services_.wait_for_credit(*this);
@@ -532,7 +532,7 @@ void connection::on_ping(std::string_view bytes) {
     if (state_ != state::open) return;
     // Pongs are not subject to the outbox's limit; a peer that pings and does not read is not read either.
     queue_control(make_ws_control(ws_opcode::pong, bytes).bytes());
-    if (outbox_.bytes() > route_->outbox.bytes) {
+    if (outbox_.bytes() > route_->outbox_limits.bytes) {
         begin_close(close_code::slow, "too slow");
         after_call();
     }
@@ -578,10 +578,10 @@ void connection::ping() {
 // ---------------------------------------------------------------------------------------------- writing
 
 madang_status connection::queue(const payload& owner, std::string_view frames, outbox::role role) {
-    switch (outbox_.push(owner, frames, role, route_->outbox)) {
+    switch (outbox_.push(owner, frames, role, route_->outbox_limits)) {
         case outbox::admission::queued: break;
         case outbox::admission::dropped:
-            loop_.metrics().add(route_->outbox.policy == outbox_policy::latest_only ? counter::drops_latest_only
+            loop_.metrics().add(route_->outbox_limits.policy == outbox_policy::latest_only ? counter::drops_latest_only
                                                                                       : counter::drops_oldest,
                                 outbox_.dropped());
             break;
@@ -645,7 +645,7 @@ void connection::write_out() {
         break;
     }
     count_outbox();
-    if (outbox_.bytes() <= route_->outbox.bytes / 4) resume(pause::outbox);
+    if (outbox_.bytes() <= route_->outbox_limits.bytes / 4) resume(pause::outbox);
     if (state_ == state::closing) finish_when_flushed();
 }
 
@@ -695,7 +695,7 @@ void connection::finish_when_flushed() {
 
 void connection::go_away() {
     if (state_ == state::handshake)
-        refuse(http_refusal(503, "the server is shutting down", scope_.get(scope_field::request_id)), close_code::abnormal);
+        refuse(http_refusal(503, "the server is shutting down", scope_.get(scope_field::request_id)), close_code::lost);
     else
         begin_close(close_code::going_away, "the server is shutting down");
     if (calls_ == 0) after_call();

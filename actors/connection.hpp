@@ -35,7 +35,7 @@ struct consumer_route {
     std::string plugin;  // id, for logs and metrics
     std::string name;    // of the consumer class
     std::string label;   // plugin/name
-    outbox::limits outbox;
+    outbox::limits outbox_limits;
     std::size_t message_bytes = 0;
     std::uint32_t messages_per_second = 0;  // 0: unlimited
     std::uint32_t message_burst = 0;        // 0: twice that

@@ -24,7 +24,7 @@ class group_actor final : public pinned_actor {
 
     // At the turn's end: the batch, to every loop that has members. Called by the hub, which was told group_touched.
     void hand_out();
-    const std::string& name() const noexcept { return core_.name(); }
+    const std::string& group() const noexcept { return core_.name(); }
 
   private:
     void on_exit() override;

@@ -178,7 +178,7 @@ void hub::group_touched(group_actor& which) {
 }
 
 void hub::group_emptied(group_actor& which) {
-    auto found = homes_.find(which.name());
+    auto found = homes_.find(which.group());
     if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
     auto last = std::move(found->second.actor);
     homes_.erase(found);
@@ -187,14 +187,14 @@ void hub::group_emptied(group_actor& which) {
 
 // Also called for one that was emptied: then it is not the home's actor any more. Otherwise it failed.
 void hub::group_exited(group_actor& which) {
-    auto found = homes_.find(which.name());
+    auto found = homes_.find(which.group());
     if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
     auto& home = found->second;
     auto dead = std::move(home.actor);
     const auto delay = home.restarts.next_delay(loop_.now());
     loop_.metrics().add(labelled_counter::actor_restarts, "group");
-    log_error("group.failed", {{"group", which.name()}, {"restart_in_ms", static_cast<std::int64_t>(delay.count())}});
-    loop_.schedule(delay, [this, name = which.name()] { restart_group(name); });
+    log_error("group.failed", {{"group", which.group()}, {"restart_in_ms", static_cast<std::int64_t>(delay.count())}});
+    loop_.schedule(delay, [this, name = which.group()] { restart_group(name); });
 }
 
 void hub::restart_group(const std::string& name) {

@@ -1,0 +1,120 @@
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <iostream>
+
+#include "broker/app/commands.hpp"
+#include "broker/app/server.hpp"
+#include "broker/core/configuration.hpp"
+#include "broker/core/log.hpp"
+#include "broker/core/net_address.hpp"
+
+namespace madang {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// As many files as may be: a connection is one.
+void raise_file_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Signals are taken by the main thread, one after the other, never by a handler.
+sigset_t take_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+// "http://127.0.0.1:8000"
+std::string shown(const options& settings, const std::string& listen, std::uint16_t port, bool tls) {
+    const auto colon = listen.rfind(':');
+    auto host = listen.substr(0, colon);
+    if (host == "0.0.0.0" || host.empty()) host = "127.0.0.1";
+    if (host == "[::]") host = "[::1]";
+    return (tls && !settings.tls_certificate.empty() ? "https://" : "http://") + host + ":" + std::to_string(port);
+}
+
+int complain(const error& what) {
+    std::cerr << "madang: " << (what.detail.empty() ? what.text() : what.detail) << "\n";
+    return 2;
+}
+
+// Waits up to `longest` for a signal; 0 when none came.
+int next_signal(const sigset_t& signals, std::chrono::milliseconds longest) {
+    const timespec wait{longest.count() / 1000, longest.count() % 1000 * 1'000'000};
+    const int got = sigtimedwait(&signals, nullptr, &wait);
+    return got > 0 ? got : 0;
+}
+
+}  // namespace
+
+int run_serve(const option_values& values) {
+    const auto signals = take_signals();
+    raise_file_limit();
+    auto loaded = resolve_options(values, process_environment());
+    if (!loaded) return complain(loaded.error());
+    const auto settings = loaded->settings;
+    start_logging(settings.format, parse_log_level(settings.log_level));
+    for (const auto& warning : loaded->warnings) log_warn("config.warning", {{"message", warning}});
+
+    server node(std::move(*loaded));
+    if (auto done = node.load(); !done) return stop_logging(), complain(done.error());
+    if (auto done = node.start(); !done) {
+        node.stop(std::chrono::seconds{1});
+        return stop_logging(), complain(done.error());
+    }
+    std::cout << "madang: listening on " << shown(settings, settings.listen, node.port(), true) << "\n"
+              << "madang: internal on " << shown(settings, settings.internal_listen, node.internal_port(), false) << std::endl;
+
+    for (;;) {
+        int got = 0;
+        if (sigwait(&signals, &got) != 0) continue;
+        if (got != SIGHUP) break;
+        const auto error = node.reload_certificate();
+        if (error.empty()) log_info("config.reloaded");
+        else log_error("config.reload_failed", {{"message", error}});
+    }
+
+    log_info("server.draining", {{"deadline_ms", static_cast<std::int64_t>(settings.drain_timeout.count())}});
+    const auto deadline = clock::now() + settings.drain_timeout;
+    node.begin_drain();
+    while (!node.drained() && clock::now() < deadline) {
+        const int got = next_signal(signals, std::chrono::milliseconds{20});
+        if (got == SIGTERM || got == SIGINT) break;  // asked twice: now
+    }
+    const bool all_left = node.drained();
+    const bool ended = node.stop(std::chrono::milliseconds{500});
+    log_info("server.stopped", {{"drained", all_left}});
+    std::cout << "madang: stopped" << std::endl;
+    stop_logging();
+    if (!ended) _exit(0);  // something blocks a loop; whoever waits for us has waited long enough
+    return 0;
+}
+
+int run_check(const option_values& values) {
+    auto loaded = resolve_options(values, process_environment());
+    if (!loaded) return complain(loaded.error());
+    start_logging(loaded->settings.format, parse_log_level(loaded->settings.log_level));
+    const auto settings = loaded->settings;
+    for (const auto& warning : loaded->warnings) std::cerr << "madang: warning: " << warning << "\n";
+    server node(std::move(*loaded));
+    auto done = node.load();
+    if (done) done = node.probe();
+    stop_logging();
+    if (!done) return complain(done.error());
+    std::cout << show_options(settings) << node.describe() << "madang: all is well\n";
+    return 0;
+}
+
+}  // namespace madang

@@ -1,0 +1,46 @@
+// The composition root: every part of a running server, made in order and ended in the other one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "broker/core/configuration.hpp"
+#include "broker/core/result.hpp"
+
+namespace madang {
+
+// Made, used and destroyed by one thread.
+class server {
+  public:
+    explicit server(configuration settings);
+    ~server();
+
+    // Loads the plugins, reads certificates and the site's folder: everything that can be wrong without a port. The
+    // error's detail is one line that names the mend.
+    result<void> load();
+    // Starts the loops and listens.
+    result<void> start();
+    std::uint16_t port() const noexcept;
+    std::uint16_t internal_port() const noexcept;
+
+    // Reads the certificate and key again; "" or why the old ones stay in force.
+    std::string reload_certificate();
+
+    // The end, in steps, so that the caller can look at its signals in between. begin_drain: not ready, no new connections,
+    // clients are told to go. drained: nobody is left. stop: ends what is left; false when a loop did not end within
+    // `deadline` (something blocks it): the process should then _exit.
+    void begin_drain();
+    bool drained() const;
+    bool stop(std::chrono::milliseconds deadline);
+
+    // One line per plugin and per route, for `madang check`.
+    std::string describe() const;
+
+  private:
+    struct parts;
+    std::unique_ptr<parts> parts_;
+};
+
+}  // namespace madang
