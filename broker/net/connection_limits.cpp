@@ -6,26 +6,26 @@
 
 namespace madang {
 
-connection_permit::~connection_permit() {
+connection_slot::~connection_slot() {
     if (limits_) limits_->release(*this);
 }
 
-connection_limits::verdict connection_limits::admit(std::string_view address, connection_permit& permit) {
+connection_limits::verdict connection_limits::admit(std::string_view address, connection_slot& slot) {
     std::lock_guard lock(mutex_);
     if (total_ != 0 && connections_ >= total_) return verdict::full;
-    if (count(address, permit) != verdict::admitted) return verdict::address_full;
+    if (count(address, slot) != verdict::admitted) return verdict::address_full;
     ++connections_;
-    permit.limits_ = this;
+    slot.limits_ = this;
     return verdict::admitted;
 }
 
-connection_limits::verdict connection_limits::assign(connection_permit& permit, std::string_view address) {
+connection_limits::verdict connection_limits::assign(connection_slot& slot, std::string_view address) {
     std::lock_guard lock(mutex_);
-    if (permit.address_ && permit.address_->first == address) return verdict::admitted;
-    connection_permit counted;
+    if (slot.address_ && slot.address_->first == address) return verdict::admitted;
+    connection_slot counted;
     if (count(address, counted) != verdict::admitted) return verdict::address_full;
-    uncount(permit);
-    permit.address_ = std::exchange(counted.address_, nullptr);
+    uncount(slot);
+    slot.address_ = std::exchange(counted.address_, nullptr);
     return verdict::admitted;
 }
 
@@ -34,23 +34,23 @@ std::uint32_t connection_limits::connections() const {
     return connections_;
 }
 
-connection_limits::verdict connection_limits::count(std::string_view address, connection_permit& permit) {
+connection_limits::verdict connection_limits::count(std::string_view address, connection_slot& slot) {
     if (per_address_ == 0 || address.empty()) return verdict::admitted;
     auto& entry = *addresses_.try_emplace(std::string(address), 0).first;
     if (entry.second >= per_address_) return verdict::address_full;
     ++entry.second;
-    permit.address_ = &entry;
+    slot.address_ = &entry;
     return verdict::admitted;
 }
 
-void connection_limits::uncount(connection_permit& permit) {
-    auto* entry = std::exchange(permit.address_, nullptr);
+void connection_limits::uncount(connection_slot& slot) {
+    auto* entry = std::exchange(slot.address_, nullptr);
     if (entry && --entry->second == 0) addresses_.erase(entry->first);
 }
 
-void connection_limits::release(connection_permit& permit) {
+void connection_limits::release(connection_slot& slot) {
     std::lock_guard lock(mutex_);
-    uncount(permit);
+    uncount(slot);
     --connections_;
 }
 

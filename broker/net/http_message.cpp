@@ -232,20 +232,6 @@ std::string new_request_id() {
     return text;
 }
 
-bool is_token(std::string_view text) {
-    constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return is_alnum(c) || marks.find(c) != std::string_view::npos;
-    });
-}
-
-bool valid_header_value(std::string_view value) {
-    return std::all_of(value.begin(), value.end(), [](char c) {
-        auto u = static_cast<unsigned char>(c);
-        return u == '\t' || (u >= 0x20 && u != 0x7f);
-    });
-}
-
 scope_builder scope_of(const http_request& request, std::string_view type) {
     scope_builder builder;
     bool websocket = type == "websocket";

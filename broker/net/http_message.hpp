@@ -73,9 +73,6 @@ std::optional<std::string> percent_decode(std::string_view text);
 bool valid_request_id(std::string_view id);  // 1-128 of letters, digits and -_.:/+=@
 std::string new_request_id();                // 32 hexadecimal digits; any thread
 
-bool is_token(std::string_view text);             // RFC 9110 5.6.2
-bool valid_header_value(std::string_view value);  // no CR, LF, NUL or other control but tab
-
 // The scope of a request for a plugin: everything but the route's arguments and the user.
 scope_builder scope_of(const http_request& request, std::string_view type);
 
