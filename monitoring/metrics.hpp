@@ -1,23 +1,128 @@
 // Counting without contention: each thread writes its own shard, a scrape adds them up.
 #pragma once
 
+#include <atomic>
+#include <bit>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
-#include "monitoring/metric_table.hpp"  // enum class counter, gauge, histogram, labelled_counter
+#include "monitoring/metric_table.hpp"  // enum class counter, labelled_counter, gauge, histogram
 
 namespace madang {
 
-// One writer thread; read by any. Adding costs a relaxed load and store.
-class metrics_shard {
+// One writer thread; read by any. Adding costs a relaxed load and store, observing two of each. Usable on its
+// own in tests; a server's shards belong to its `metrics`.
+class alignas(64) metrics_shard {
   public:
-    void add(counter what, std::uint64_t n = 1) noexcept;
-    void observe(histogram what, double value, std::uint64_t times = 1) noexcept;  // seconds or bytes, as the table says
-    // For the rare and bounded (close codes, policies, plugin names): takes a lock. Past 64 label values: "other".
+    static constexpr unsigned max_buckets = 20;  // and +Inf
+    static constexpr std::size_t max_label_values = 64;
+    using label_values = std::map<std::string, std::uint64_t, std::less<>>;
+
+    metrics_shard() = default;
+    metrics_shard(const metrics_shard&) = delete;
+    metrics_shard& operator=(const metrics_shard&) = delete;
+
+    void add(counter what, std::uint64_t n = 1) noexcept {
+        bump(counters_[static_cast<std::size_t>(what)], n);
+    }
+    // May be negative on this shard when another counted the beginning: only the sum over all shards is
+    // meant.
+    void gauge_add(gauge what, std::int64_t n) noexcept { bump(gauges_[static_cast<std::size_t>(what)], n); }
+    // Seconds, bytes or a number, as the table says; `times` counts the same value more than once.
+    void observe(histogram what, double value, std::uint64_t times = 1) noexcept {
+        const histogram_row& row = histogram_rows[static_cast<std::size_t>(what)];
+        series& into = histograms_[static_cast<std::size_t>(what)];
+        bump(into.buckets[bucket_of(row, value)], times);
+        bump(into.sum, value * static_cast<double>(times));
+    }
+    // For the rare and bounded (close codes, policies, plugin names): takes a lock, and any thread may call
+    // it. Past 64 label values: "other".
     void add(labelled_counter what, std::string_view label, std::uint64_t n = 1);
+
+    // -- Any thread
+    std::uint64_t value(counter what) const noexcept {
+        return read(counters_[static_cast<std::size_t>(what)]);
+    }
+    std::int64_t value(gauge what) const noexcept { return read(gauges_[static_cast<std::size_t>(what)]); }
+    std::uint64_t value(labelled_counter what, std::string_view label) const;
+    label_values values(labelled_counter what) const;
+    std::uint64_t count(histogram what) const noexcept;  // of observations
+    double sum(histogram what) const noexcept {
+        return read(histograms_[static_cast<std::size_t>(what)].sum);
+    }
+    std::uint64_t bucket(histogram what,
+                         unsigned index) const noexcept {  // not cumulative; index `buckets` is +Inf
+        return read(histograms_[static_cast<std::size_t>(what)].buckets[index]);
+    }
+
+    static unsigned bucket_of(const histogram_row& row, double value) noexcept {
+        const double scaled = value * row.scale;
+        if (!(scaled > 1)) return 0;  // also negative and NaN
+        if (scaled >= 0x1p62) return row.buckets;
+        auto whole = static_cast<std::uint64_t>(scaled);
+        whole += static_cast<double>(whole) < scaled;  // upper bounds are inclusive
+        const auto width = static_cast<unsigned>(std::bit_width(whole - 1));
+        return width <= row.first ? 0 : width - row.first < row.buckets ? width - row.first : row.buckets;
+    }
+
+  private:
+    struct series {
+        std::atomic<std::uint64_t> buckets[max_buckets + 1] = {};
+        std::atomic<double> sum{0};
+    };
+
+    template <class T, class N>
+    static void bump(std::atomic<T>& cell, N n) noexcept {
+        cell.store(cell.load(std::memory_order_relaxed) + static_cast<T>(n), std::memory_order_relaxed);
+    }
+    template <class T>
+    static T read(const std::atomic<T>& cell) noexcept {
+        return cell.load(std::memory_order_relaxed);
+    }
+
+    std::atomic<std::uint64_t> counters_[counter_count] = {};
+    std::atomic<std::int64_t> gauges_[gauge_count] = {};
+    series histograms_[histogram_count];
+    mutable std::mutex labelled_lock_;
+    label_values labelled_[labelled_counter_count];
 };
+
+// Owns the shards and turns them into Prometheus' text. Any thread.
+class metrics {
+  public:
+    metrics();
+    ~metrics();
+    metrics(const metrics&) = delete;
+    metrics& operator=(const metrics&) = delete;
+
+    // One per writing thread, made at its start; lives as long as *this.
+    metrics_shard& new_shard();
+    // What is read at a scrape, on the scraping thread, in addition to the shards' sum. An empty function
+    // removes it: do so before what it reads dies. The process figures are there from the start.
+    void set_gauge(gauge what, std::function<double()> read);
+    void set_counter(counter what, std::function<double()> read);  // must never decrease
+
+    // Sums over all shards.
+    double total(counter what) const;
+    double total(gauge what) const;
+    std::uint64_t total(labelled_counter what, std::string_view label) const;
+    std::uint64_t total(histogram what) const;  // observations
+
+    // Prometheus text exposition format 0.0.4 (text/plain; version=0.0.4), every row of the table and
+    // madang_build_info.
+    std::string expose() const;
+
+  private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+// docs/metrics.md
+std::string metrics_markdown();
 
 }  // namespace madang

@@ -9,14 +9,40 @@
 
 namespace madang {
 
-// One heap block: reference count, then room for a WebSocket header (RFC 6455 5.2: at most 10 bytes unmasked), then
-// the bytes. The header of an unmasked, final text frame is written when the block is made, so that a frame is encoded
-// once however many receive it. Any thread; the count is atomic, the bytes never change.
-class payload_block;
+namespace detail {
+struct derived_forms;
+}
+
+// One heap block: reference count, then room for a WebSocket header (RFC 6455 5.2: at most 10 bytes
+// unmasked), then the bytes. The header of an unmasked, final text frame is written when the block is made,
+// so that a frame is encoded once however many receive it. Any thread; the count is atomic, the bytes never
+// change. Defined here only so that counting inlines: use payload.
+class payload_block {
+  public:
+    payload_block(const payload_block&) = delete;
+    payload_block& operator=(const payload_block&) = delete;
+
+  private:
+    friend class payload;
+    static constexpr std::size_t max_header_size = 10;
+
+    explicit payload_block(std::size_t size) noexcept;
+    char* data() noexcept { return reinterpret_cast<char*>(this) + sizeof(*this); }
+    const char* data() const noexcept { return reinterpret_cast<const char*>(this) + sizeof(*this); }
+
+    std::size_t size_;
+    std::atomic<detail::derived_forms*> derived_{nullptr};  // made at the first call of payload::derived
+    std::atomic<std::uint32_t> references_{1};
+    std::uint8_t header_size_;
+    char unused_ = 0;
+    char header_[max_header_size];  // right-aligned: it ends where the bytes begin
+};
+static_assert(sizeof(payload_block) == 32);
 
 class payload {
   public:
-    payload() noexcept = default;  // empty: bytes() is "", frame() is the two-byte header of an empty text message
+    payload() noexcept =
+        default;  // empty: bytes() is "", frame() is the two-byte header of an empty text message
     // Copies `bytes`. Throws std::bad_alloc.
     static payload copy_of(std::string_view bytes);
     // A block of `size` bytes for the caller to fill through `*data` before anybody else sees it.
@@ -34,16 +60,19 @@ class payload {
     // The bytes as one unmasked, final text frame, header included. Valid while a reference is held.
     std::string_view text_frame() const noexcept;
 
-    // A form derived from the bytes (parsed, compressed), made once by make(context, bytes) and kept until the last
-    // reference goes. `key` is compared as text. Null from `make` is remembered. Concurrent first calls wait.
-    const void* derived(std::string_view key, void* (*make)(void* context, std::string_view bytes), void* context,
-                        void (*destroy)(void*)) const;
+    // A form derived from the bytes (parsed, compressed), made once by make(context, bytes) and kept until
+    // the last reference goes. `key` is compared as text. Null from `make` is remembered (and not destroyed).
+    // Concurrent first calls wait; finding a form that was made takes no lock. `make` may throw (then nothing
+    // is remembered) but must not ask for a derived form of the same payload. An empty payload keeps nothing:
+    // the result is null.
+    const void* derived(std::string_view key, void* (*make)(void* context, std::string_view bytes),
+                        void* context, void (*destroy)(void*)) const;
 
     explicit operator bool() const noexcept { return block_ != nullptr; }
     friend bool operator==(const payload& a, const payload& b) noexcept { return a.block_ == b.block_; }
 
-    // For the plugin ABI: a reference as a bare pointer. `detach` gives the caller's reference away; `adopt` takes one;
-    // `share` adds one to a borrowed pointer.
+    // For the plugin ABI: a reference as a bare pointer. `detach` gives the caller's reference away; `adopt`
+    // takes one; `share` adds one to a borrowed pointer.
     payload_block* get() const noexcept { return block_; }
     payload_block* detach() noexcept { return std::exchange(block_, nullptr); }
     static payload adopt(payload_block* block) noexcept {
@@ -55,11 +84,25 @@ class payload {
         retain(block);
         return adopt(block);
     }
-    static void retain(payload_block* block) noexcept;
-    static void release(payload_block* block) noexcept;
+    static void retain(payload_block* block) noexcept {
+        if (block) block->references_.fetch_add(1, std::memory_order_relaxed);
+    }
+    static void release(payload_block* block) noexcept {
+        // A sole owner needs no read-modify-write: nobody else can add a reference.
+        if (block && (block->references_.load(std::memory_order_acquire) == 1 ||
+                      block->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)) {
+            destroy(block);
+        }
+    }
 
   private:
+    static void destroy(payload_block* block) noexcept;
+
     payload_block* block_ = nullptr;
 };
+
+inline std::string_view payload::bytes() const noexcept {
+    return block_ ? std::string_view(block_->data(), block_->size_) : std::string_view();
+}
 
 }  // namespace madang

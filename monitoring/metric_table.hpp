@@ -1,0 +1,159 @@
+// Every metric, once. The registry, the exposition and docs/metrics.md are made from these rows, and a test
+// holds the dashboards to them. Ids of groups, users and connections are never labels: their number is
+// unbounded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+
+// X(identifier, name, label, value, help): rows of one name stand together; label "" for a counter without
+// one.
+#define MADANG_COUNTERS(X)                                                                                   \
+    X(connections_opened, "madang_connections_opened_total", "", "",                                         \
+      "WebSocket connections accepted by a consumer")                                                        \
+    X(messages_in, "madang_messages_in_total", "", "", "Whole messages received from clients")               \
+    X(messages_out, "madang_messages_out_total", "", "",                                                     \
+      "Messages handed to sockets (deliveries, replies, sends)")                                             \
+    X(bytes_in, "madang_bytes_in_total", "", "", "Bytes read from sockets of WebSocket connections")         \
+    X(bytes_out, "madang_bytes_out_total", "", "", "Bytes written to sockets of WebSocket connections")      \
+    X(publications, "madang_publications_total", "", "", "Events sent to groups")                            \
+    X(publications_refused, "madang_publications_refused_total", "", "",                                     \
+      "Events not accepted because a bounded queue was full (MADANG_BUSY)")                                  \
+    X(deliveries, "madang_deliveries_total", "", "", "Events that reached a member of their group")          \
+    X(channel_sends, "madang_channel_sends_total", "", "", "Events sent to single channels")                 \
+    X(drops_disconnect, "madang_outbox_drops_total", "policy", "disconnect",                                 \
+      "Messages lost because a client's outbox was full, by policy")                                         \
+    X(drops_oldest, "madang_outbox_drops_total", "policy", "drop_oldest", "")                                \
+    X(drops_latest_only, "madang_outbox_drops_total", "policy", "latest_only", "")                           \
+    X(rate_limited, "madang_rate_limited_total", "", "",                                                     \
+      "Connections closed (3013) for sending too many messages")                                             \
+    X(readers_paused, "madang_readers_paused_total", "", "",                                                 \
+      "Times that a connection's reading was paused until its messages were accepted")                       \
+    X(pings_sent, "madang_pings_sent_total", "", "", "WebSocket pings sent")                                 \
+    X(pongs_received, "madang_pongs_received_total", "", "", "WebSocket pongs received")                     \
+    X(pong_timeouts, "madang_pong_timeouts_total", "", "", "Connections closed (3012) for want of a pong")   \
+    X(deflate_raw_bytes, "madang_deflate_raw_bytes_total", "", "", "Bytes compressed, before")               \
+    X(deflate_wire_bytes, "madang_deflate_wire_bytes_total", "", "", "Bytes compressed, after")              \
+    X(inflate_wire_bytes, "madang_inflate_wire_bytes_total", "", "", "Bytes decompressed, before")           \
+    X(inflate_raw_bytes, "madang_inflate_raw_bytes_total", "", "", "Bytes decompressed, after")              \
+    X(http_1xx, "madang_http_requests_total", "status", "1xx", "HTTP requests answered, by class of status") \
+    X(http_2xx, "madang_http_requests_total", "status", "2xx", "")                                           \
+    X(http_3xx, "madang_http_requests_total", "status", "3xx", "")                                           \
+    X(http_4xx, "madang_http_requests_total", "status", "4xx", "")                                           \
+    X(http_5xx, "madang_http_requests_total", "status", "5xx", "")                                           \
+    X(http_connections, "madang_http_connections_total", "", "",                                             \
+      "TCP connections accepted by the public listener")                                                     \
+    X(http_timeouts, "madang_http_timeouts_total", "", "",                                                   \
+      "HTTP connections closed by a head or body timeout")                                                   \
+    X(view_timeouts, "madang_view_timeouts_total", "", "",                                                   \
+      "HTTP requests answered 504: the view did not reply")                                                  \
+    X(timers_fired, "madang_timers_fired_total", "", "", "Timers of loops and consumers that fired")         \
+    X(log_debug, "madang_log_lines_total", "level", "debug", "Log lines written, by level")                  \
+    X(log_info, "madang_log_lines_total", "level", "info", "")                                               \
+    X(log_warn, "madang_log_lines_total", "level", "warn", "")                                               \
+    X(log_error, "madang_log_lines_total", "level", "error", "")                                             \
+    X(process_cpu, "process_cpu_seconds_total", "", "",                                                      \
+      "CPU time of this process, user and system, in seconds")
+
+// X(identifier, name, label, help): rare events whose label values are known at run time only; bounded.
+#define MADANG_LABELLED_COUNTERS(X)                                                                         \
+    X(connections_refused, "madang_connections_refused_total", "reason",                                    \
+      "Handshakes and connections refused")                                                                 \
+    X(closes, "madang_closes_total", "code", "WebSocket connections closed, by close code")                 \
+    X(accept_errors, "madang_accept_errors_total", "reason",                                                \
+      "Failed accepts, e.g. for want of file descriptors")                                                  \
+    X(rejected_heads, "madang_rejected_heads_total", "reason",                                              \
+      "HTTP heads refused with 400 or 431, by reason")                                                      \
+    X(tokens_refused, "madang_tokens_refused_total", "reason", "Bearer tokens refused, by reason")          \
+    X(plugin_errors, "madang_plugin_errors_total", "plugin", "Failed calls into a plugin")                  \
+    X(slow_handlers, "madang_slow_handlers_total", "plugin", "Handlers that took longer than their budget") \
+    X(actor_restarts, "madang_actor_restarts_total", "actor", "Restarts by a supervisor, by kind of actor")
+
+// X(identifier, name, help)
+#define MADANG_GAUGES(X)                                                                                    \
+    X(connections_open, "madang_connections_open", "WebSocket connections open now")                        \
+    X(http_connections_open, "madang_http_connections_open",                                                \
+      "TCP connections of the public listener open now")                                                    \
+    X(groups, "madang_groups", "Groups with at least one member")                                           \
+    X(members, "madang_group_members", "Memberships: the sum of all groups' members")                       \
+    X(outbox_bytes, "madang_outbox_bytes", "Bytes waiting in outboxes for slow clients")                    \
+    X(publish_credit_used, "madang_publish_credit_used_bytes",                                              \
+      "Publications on their way between loops, in bytes")                                                  \
+    X(readers_paused_now, "madang_readers_paused", "Connections that are not being read at the moment")     \
+    X(timers, "madang_timers", "Timers set")                                                                \
+    X(sync_queue, "madang_sync_queue", "Calls waiting for the thread pool of sync consumers and views")     \
+    X(loops, "madang_loops", "I/O threads")                                                                 \
+    X(draining, "madang_draining", "1 while the server shuts down, otherwise 0")                            \
+    X(process_resident, "process_resident_memory_bytes", "Resident memory of this process (RSS), in bytes") \
+    X(process_fds, "process_open_fds", "Open file descriptors")                                             \
+    X(process_max_fds, "process_max_fds", "Limit of open file descriptors")                                 \
+    X(process_threads, "process_threads", "Threads of this process")                                        \
+    X(process_start, "process_start_time_seconds", "Start of this process, in seconds since 1970")
+
+// X(identifier, name, scale, first, buckets, help): values times `scale` are counted in buckets whose upper
+// bounds (inclusive) are 2^first, 2^(first+1), …, `buckets` of them, and +Inf. Seconds have scale 1e6: bounds
+// in microseconds.
+#define MADANG_HISTOGRAMS(X)                                                                             \
+    X(turn_seconds, "madang_turn_seconds", 1e6, 3, 16, "Length of a loop's turn, in seconds")            \
+    X(turn_handlers, "madang_turn_handlers", 1, 0, 16, "Handlers run in one turn")                       \
+    X(handler_seconds, "madang_handler_seconds", 1e6, 0, 20, "Time in a consumer's handler, in seconds") \
+    X(handshake_seconds, "madang_handshake_seconds", 1e6, 5, 20,                                         \
+      "From the end of a WebSocket request's head to the consumer's accept, in seconds")                 \
+    X(http_seconds, "madang_http_request_seconds", 1e6, 5, 20,                                           \
+      "From the end of an HTTP request's head to its answer's hand-over, in seconds")                    \
+    X(sync_wait_seconds, "madang_sync_wait_seconds", 1e6, 3, 20,                                         \
+      "Waiting time for the thread pool, in seconds")                                                    \
+    X(write_bytes, "madang_write_bytes", 1, 6, 15, "Bytes of one gathered write to a socket")
+
+namespace madang {
+
+#define MADANG_ROW(identifier, ...) identifier,
+enum class counter : std::uint8_t { MADANG_COUNTERS(MADANG_ROW) };
+enum class labelled_counter : std::uint8_t { MADANG_LABELLED_COUNTERS(MADANG_ROW) };
+enum class gauge : std::uint8_t { MADANG_GAUGES(MADANG_ROW) };
+enum class histogram : std::uint8_t { MADANG_HISTOGRAMS(MADANG_ROW) };
+#undef MADANG_ROW
+
+struct counter_row {
+    std::string_view name, label, value, help;
+};
+struct labelled_counter_row {
+    std::string_view name, label, help;
+};
+struct gauge_row {
+    std::string_view name, help;
+};
+struct histogram_row {
+    std::string_view name;
+    double scale;
+    unsigned first;
+    unsigned buckets;
+    std::string_view help;
+
+    constexpr double upper_bound(unsigned bucket) const {
+        return static_cast<double>(1ull << (first + bucket)) / scale;
+    }
+};
+
+#define MADANG_ROW(identifier, ...) {__VA_ARGS__},
+inline constexpr counter_row counter_rows[] = {MADANG_COUNTERS(MADANG_ROW)};
+inline constexpr labelled_counter_row labelled_counter_rows[] = {MADANG_LABELLED_COUNTERS(MADANG_ROW)};
+inline constexpr gauge_row gauge_rows[] = {MADANG_GAUGES(MADANG_ROW)};
+inline constexpr histogram_row histogram_rows[] = {MADANG_HISTOGRAMS(MADANG_ROW)};
+#undef MADANG_ROW
+
+inline constexpr std::string_view build_info_help = "Always 1; the label tells the version that runs";
+
+inline constexpr std::size_t counter_count = std::size(counter_rows);
+inline constexpr std::size_t labelled_counter_count = std::size(labelled_counter_rows);
+inline constexpr std::size_t gauge_count = std::size(gauge_rows);
+inline constexpr std::size_t histogram_count = std::size(histogram_rows);
+
+// The counter of an HTTP status' class; status in 100-599.
+constexpr counter http_status_class(unsigned status) {
+    return static_cast<counter>(static_cast<unsigned>(counter::http_1xx) + (status / 100 - 1) % 5);
+}
+
+}  // namespace madang
