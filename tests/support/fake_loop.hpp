@@ -9,15 +9,14 @@
 #include <vector>
 
 #include "actors/loop.hpp"
+#include "monitoring/metrics.hpp"
 
 namespace madang::testing {
 
 // post() may be called from any thread; everything else belongs to the test's thread.
 class fake_loop : public loop {
   public:
-    // `metrics` must outlive the loop; null when nothing under test counts.
-    explicit fake_loop(metrics_shard* metrics = nullptr, std::size_t index = 0)
-        : metrics_(metrics), index_(index) {}
+    explicit fake_loop(std::size_t index = 0) : index_(index) {}
 
     void post(std::function<void()> fn) override {
         std::lock_guard lock(mutex_);
@@ -39,7 +38,7 @@ class fake_loop : public loop {
         std::erase_if(timers_, [&](const timer& t) { return t.slot == id.slot; });
     }
     clock::time_point now() const noexcept override { return now_; }
-    metrics_shard& metrics() noexcept override { return *metrics_; }
+    metrics_shard& metrics() noexcept override { return metrics_; }
 
     // One turn: what was posted before it, then one flush of each touched object. False when there was
     // nothing to do.
@@ -100,7 +99,7 @@ class fake_loop : public loop {
     clock::time_point now_{std::chrono::hours(1)};
     std::uint32_t last_slot_ = 0;
     std::size_t flushes_ = 0;
-    metrics_shard* metrics_;
+    metrics_shard metrics_;
     std::size_t index_;
 };
 
