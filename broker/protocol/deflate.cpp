@@ -81,7 +81,11 @@ class inflater {
             part.remove_prefix(step.size());
             if (const auto result = feed(step, limit, message); result != inflate_result::done) return result;
         }
-        return feed(tail, limit, message);
+        const inflate_result result = feed(tail, limit, message);
+        if (result != inflate_result::done) return result;
+        // zlib.h on data_type: 128, between two blocks, with no bits left over. Else the message was cut
+        // within a block, and the tail was taken for data.
+        return stream_.data_type == 128 ? result : inflate_result::corrupt;
     }
 
   private:

@@ -1,6 +1,9 @@
 #include "broker/protocol/field_syntax.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
+#include <utility>
 
 namespace madang {
 namespace {
@@ -8,6 +11,12 @@ namespace {
 bool token_char(char c) noexcept {
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
     return c != '\0' && std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+}
+
+// RFC 3986 3.2.2 without percent-encoding, which no registered name in use needs.
+bool reg_name_char(char c) noexcept {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
+    return c != '\0' && std::string_view{"-._~!$&'()*+,;="}.find(c) != std::string_view::npos;
 }
 
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
@@ -105,6 +114,32 @@ std::optional<std::vector<std::string_view>> parse_tokens(std::string_view list)
         if (!is_token(element)) return std::nullopt;
         result.push_back(element);
     }
+    return result;
+}
+
+std::optional<authority_view> parse_authority(std::string_view text) noexcept {
+    authority_view result;
+    std::size_t end = 0;
+    if (text.substr(0, 1) ==
+        "[") {  // IPv6: what stands within is not looked at more closely than its characters
+        end = text.find(']');
+        if (end == std::string_view::npos || end < 3) return std::nullopt;
+        if (text.substr(1, end - 1).find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos)
+            return std::nullopt;
+        ++end;
+    } else {
+        end = std::min(text.find(':'), text.size());
+        if (end == 0 ||
+            !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), reg_name_char))
+            return std::nullopt;
+    }
+    result.host = text.substr(0, end);
+    text.remove_prefix(end);
+    if (text.size() <= 1) return text.empty() || text == ":" ? std::optional{result} : std::nullopt;
+    std::uint16_t port = 0;
+    const auto [stop, fault] = std::from_chars(text.data() + 1, text.data() + text.size(), port);
+    if (text[0] != ':' || fault != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+    result.port = port;
     return result;
 }
 

@@ -1,6 +1,7 @@
 // The grammar shared by header fields: tokens, lists, extensions (RFC 9110 5.6, RFC 6455 9.1).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,14 @@ std::string_view trim(std::string_view text) noexcept;                // spaces 
 // The elements of a comma-separated list of tokens, empty elements left out (RFC 9110 5.6.1.2). None: one of
 // them is no token.
 std::optional<std::vector<std::string_view>> parse_tokens(std::string_view list);
+
+// uri-host[":" port] (RFC 9110 7.2, RFC 3986 3.2). None: malformed, or the host is empty. An IPv6 address
+// keeps its brackets.
+struct authority_view {
+    std::string_view host;
+    std::optional<std::uint16_t> port;  // none also when the colon stands alone
+};
+std::optional<authority_view> parse_authority(std::string_view text) noexcept;
 
 struct extension_parameter {
     std::string name;
