@@ -37,10 +37,8 @@ using http_answer = std::variant<http_response, awaiting_reply, take_over>;
 // Called on any loop's thread, for several loops at once.
 class http_dispatcher {
   public:
-    // `request` is the dispatcher's to consume, except for method, path, request_id and client. `slot` is the
-    // connection's, to count it for the client that a proxy named.
-    virtual http_answer handle(loop& on, http_request& request, connection_slot& slot,
-                               reply_function reply) = 0;
+    // `request` lives until it was answered; its method, path, request_id and client stay as they are.
+    virtual http_answer handle(loop& on, http_request& request, reply_function reply) = 0;
 
   protected:
     ~http_dispatcher() = default;

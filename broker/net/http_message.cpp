@@ -6,7 +6,8 @@
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <random>
+
+#include "broker/protocol/field_syntax.hpp"
 
 namespace madang {
 
@@ -15,21 +16,6 @@ namespace {
 constexpr std::array days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
-bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-std::string trimmed(std::string_view text) {
-    auto begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return {};
-    return std::string(text.substr(begin, text.find_last_not_of(" \t") - begin + 1));
-}
 
 }  // namespace
 
@@ -99,7 +85,7 @@ std::string http_date(std::int64_t unix_seconds) {
 
 std::optional<std::int64_t> parse_http_date(std::string_view text) {
     // Only the preferred form (RFC 9110 5.6.7): who sends the obsolete ones gets a whole response.
-    auto clean = trimmed(text);
+    std::string clean(trim(text));
     char month[4] = {};
     tm t{};
     int end = 0;
@@ -193,43 +179,6 @@ std::string_view reason_phrase(unsigned status) {
         default:
             return "Status";
     }
-}
-
-std::optional<std::string> percent_decode(std::string_view text) {
-    std::string result;
-    result.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            result += text[i];
-            continue;
-        }
-        if (i + 2 >= text.size()) return std::nullopt;
-        int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
-        if (high < 0 || low < 0 || (high | low) == 0) return std::nullopt;
-        result += static_cast<char>(high * 16 + low);
-        i += 2;
-    }
-    return result;
-}
-
-bool valid_request_id(std::string_view id) {
-    constexpr std::string_view marks = "-_.:/+=@";
-    return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [&](char c) {
-        return is_alnum(c) || marks.find(c) != std::string_view::npos;
-    });
-}
-
-std::string new_request_id() {
-    // Unique, not secret: a generator per thread, seeded once by the kernel.
-    thread_local std::mt19937_64 generator = [] {
-        std::random_device device;
-        std::seed_seq seed{device(), device(), device(), device()};
-        return std::mt19937_64(seed);
-    }();
-    char text[33];
-    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(generator()),
-                  static_cast<unsigned long long>(generator()));
-    return text;
 }
 
 scope_builder scope_of(const http_request& request, std::string_view type) {

@@ -67,12 +67,6 @@ std::string http_date(std::int64_t unix_seconds);
 std::optional<std::int64_t> parse_http_date(std::string_view text);
 std::string_view reason_phrase(unsigned status);
 
-// Decodes %XX once. Null: a malformed escape or %00.
-std::optional<std::string> percent_decode(std::string_view text);
-
-bool valid_request_id(std::string_view id);  // 1-128 of letters, digits and -_.:/+=@
-std::string new_request_id();                // 32 hexadecimal digits; any thread
-
 // The scope of a request for a plugin: everything but the route's arguments and the user.
 scope_builder scope_of(const http_request& request, std::string_view type);
 

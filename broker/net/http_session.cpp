@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "broker/core/request_id.hpp"
 #include "monitoring/metrics.hpp"
 
 namespace madang {
@@ -24,12 +25,14 @@ bool wants_upgrade(const http_request& request) { return !request.header("upgrad
 http_session::http_session(loop& on, const http_environment& environment, std::unique_ptr<transport> io,
                            const listener::peer& peer, connection_slot slot)
     : loop_(on), environment_(environment), io_(std::move(io)), slot_(std::move(slot)), peer_(peer) {
+    ++environment_.sessions;
     if (environment_.counted) loop_.metrics().gauge_add(gauge::http_connections_open, 1);
 }
 
 http_session::~http_session() {
     loop_.cancel(timer_);
     if (environment_.counted) loop_.metrics().gauge_add(gauge::http_connections_open, -1);
+    --environment_.sessions;
 }
 
 void http_session::start() {
@@ -160,11 +163,20 @@ void http_session::dispatch() {
     request.over_tls = environment_.over_tls;
     request.server_address = peer_.local_address;
     request.server_port = std::to_string(peer_.local_port);
-    request.client =
-        environment_.proxies.resolve({peer_.address, std::to_string(peer_.port), environment_.over_tls,
-                                      std::string(request.header("host"))},
-                                     request.joined("x-forwarded-for"), request.joined("x-forwarded-proto"),
-                                     request.joined("x-forwarded-host"));
+    request.client = resolve_client(environment_.proxies,
+                                    {peer_.address, std::to_string(peer_.port), environment_.over_tls,
+                                     std::string(request.header("host"))},
+                                    request.joined("x-forwarded-for"), request.joined("x-forwarded-proto"),
+                                    request.joined("x-forwarded-host"));
+
+    if (environment_.limits && request.client.address != peer_.address &&
+        environment_.limits->assign(slot_, request.client.address) != connection_limits::verdict::admitted) {
+        loop_.metrics().add(labelled_counter::connections_refused, "address_limit");
+        auto refusal = error_response(429, "too many connections from this address", request.request_id);
+        refusal.set("Retry-After", "5");
+        refusal.close = true;
+        return respond(std::move(refusal));
+    }
 
     reply_function reply = [&on = loop_, weak = weak_from_this(), number](http_response response) {
         on.post([weak, number, response = std::make_shared<http_response>(std::move(response))] {
@@ -172,7 +184,7 @@ void http_session::dispatch() {
         });
     };
     try {
-        auto answer = environment_.dispatcher.handle(loop_, request, slot_, std::move(reply));
+        auto answer = environment_.dispatcher.handle(loop_, request, std::move(reply));
         if (auto* response = std::get_if<http_response>(&answer)) {
             respond(std::move(*response));
         } else if (auto* wait = std::get_if<awaiting_reply>(&answer)) {
@@ -222,7 +234,7 @@ void http_session::respond(http_response&& response) {
 void http_session::refuse_request(unsigned status, std::string_view why) {
     auto& request = reader_->request();
     if (environment_.counted) loop_.metrics().add(labelled_counter::rejected_heads, why);
-    if (request.request_id.empty()) request.request_id = new_request_id();
+    if (request.request_id.empty()) request.request_id = make_request_id();
     if (request.client.address.empty()) request.client.address = peer_.address;
     request_began_ = loop::clock::now();
     auto response = error_response(status, why, request.request_id);
@@ -293,7 +305,8 @@ void http_session::write_out() {
         progress = true;
     }
     // A view's deadline goes on; otherwise the client has to take something in time.
-    if (phase_ != phase::answering && (progress || deadline_ != deadline::write)) restart_deadline(deadline::write);
+    if (phase_ != phase::answering && (progress || deadline_ != deadline::write))
+        restart_deadline(deadline::write);
     writing_ = shared_from_this();
     io_->wait_writable(*this);
 }

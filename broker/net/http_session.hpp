@@ -38,11 +38,13 @@ struct access_entry {
 struct http_environment {
     const options& settings;
     http_dispatcher& dispatcher;
-    trusted_proxies proxies;
+    address_list proxies;  // trusted
+    connection_limits* limits = nullptr;
     bool over_tls = false;
     bool counted = true;  // in the metrics; not so on the internal listener
     std::function<void(const access_entry&)> access_log;
     std::atomic<bool> draining{false};  // responses say "Connection: close"
+    mutable std::atomic<std::size_t> sessions{0};
 };
 
 class http_session final

@@ -4,9 +4,10 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include "broker/core/percent.hpp"
+#include "broker/core/request_id.hpp"
+#include "broker/core/utf8.hpp"
 #include "broker/protocol/field_syntax.hpp"
-#include "broker/protocol/http_gate.hpp"
-#include "broker/protocol/utf8.hpp"
 
 namespace madang {
 
@@ -45,22 +46,26 @@ request_reader::progress request_reader::refuse(unsigned status, std::string_vie
     return progress::refused;
 }
 
+request_reader::progress request_reader::refuse(head_fault fault) {
+    return refuse(madang::http_status(fault), sentence(fault));
+}
+
 request_reader::progress request_reader::take_head(std::string& input) {
-    auto end = input.find("\r\n\r\n", scanned_ > 3 ? scanned_ - 3 : 0);
-    if (end == std::string::npos) {
+    auto end = find_head_end(input, scanned_);
+    if (end == 0) {
         scanned_ = input.size();
-        if (input.size() > limits_.head_bytes) return refuse(431, "the request's head is too large");
+        if (input.size() > limits_.head_bytes) return refuse(head_fault::head_too_long);
         return progress::need_head;
     }
-    end += 4;
-    if (end > limits_.head_bytes) return refuse(431, "the request's head is too large");
     auto got = parse_head(std::string_view(input).substr(0, end));
     input.erase(0, end);
     return got;
 }
 
 request_reader::progress request_reader::parse_head(std::string_view head) {
-    if (auto why = check_request_head(head); !why.empty()) return refuse(400, why);
+    head_limits gate;
+    gate.head_bytes = limits_.head_bytes;
+    if (auto fault = check_head(head, gate); fault != head_fault::none) return refuse(fault);
     http::request_parser<http::empty_body> parser;
     parser.header_limit(static_cast<std::uint32_t>(head.size() + 1));
     parser.body_limit(boost::none);
@@ -79,8 +84,7 @@ request_reader::progress request_reader::parse_head(std::string_view head) {
                                       std::string(field.value()));
     if (!take_target(std::string_view(message.target()))) return refuse(400, "malformed target");
 
-    auto id = request_.header("x-request-id");
-    request_.request_id = valid_request_id(id) ? std::string(id) : new_request_id();
+    request_.request_id = accept_request_id(request_.header("x-request-id"));
 
     is_chunked_ = parser.chunked();
     body_left_ = parser.content_length().value_or(0);
@@ -93,19 +97,8 @@ request_reader::progress request_reader::parse_head(std::string_view head) {
     return progress::need_body;
 }
 
-// Origin-form, absolute-form and "*" (RFC 9112 3.2).
+// The gate let origin-form through only.
 bool request_reader::take_target(std::string_view target) {
-    if (target == "*") {
-        request_.raw_path = request_.path = "*";
-        return request_.method == "OPTIONS";
-    }
-    for (std::string_view scheme : {"http://", "https://"}) {
-        if (!equal_no_case(target.substr(0, scheme.size()), scheme)) continue;
-        auto path = target.find_first_of("/?", scheme.size());
-        target = path == std::string_view::npos ? "/" : target.substr(path);
-        break;
-    }
-    if (target.empty() || target.front() != '/' || target.find('#') != std::string_view::npos) return false;
     auto question = target.find('?');
     request_.raw_path = target.substr(0, question);
     if (question != std::string_view::npos) request_.query = target.substr(question + 1);

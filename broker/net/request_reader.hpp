@@ -8,6 +8,7 @@
 
 #include "broker/net/chunked_body.hpp"
 #include "broker/net/http_message.hpp"
+#include "broker/protocol/http_gate.hpp"
 
 namespace madang {
 
@@ -38,6 +39,7 @@ class request_reader {
     bool take_expectation() { return std::exchange(expects_continue_, false); }
 
   private:
+    progress refuse(head_fault fault);
     progress refuse(unsigned status, std::string_view why);
     progress take_head(std::string& input);
     progress parse_head(std::string_view head);

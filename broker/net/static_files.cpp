@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "broker/protocol/field_syntax.hpp"
+
 namespace madang {
 
 namespace {
@@ -33,12 +35,6 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty() || ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
     return value;
-}
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
 }
 
 // If-None-Match compares weakly (RFC 9110 13.1.2).
