@@ -1,0 +1,56 @@
+#include "broker/net/tls_context.hpp"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+namespace madang {
+
+namespace {
+
+std::string last_error(const std::string& what) {
+    char text[256] = "unknown reason";
+    if (auto code = ::ERR_peek_last_error()) ::ERR_error_string_n(code, text, sizeof text);
+    ::ERR_clear_error();
+    return what + ": " + text;
+}
+
+int choose_http(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                unsigned in_size, void*) {
+    static constexpr unsigned char http[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+    auto* chosen = const_cast<unsigned char**>(out);
+    return ::SSL_select_next_proto(chosen, out_size, http, sizeof http, in, in_size) == OPENSSL_NPN_NEGOTIATED
+               ? SSL_TLSEXT_ERR_OK
+               : SSL_TLSEXT_ERR_NOACK;
+}
+
+}  // namespace
+
+std::string tls_context::load(const std::string& certificate_file, const std::string& key_file) {
+    ::ERR_clear_error();
+    std::shared_ptr<SSL_CTX> made(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free);
+    if (!made) return last_error("cannot set up TLS");
+    ::SSL_CTX_set_min_proto_version(made.get(), TLS1_2_VERSION);
+    ::SSL_CTX_set_options(made.get(),
+                          SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    ::SSL_CTX_set_mode(made.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                       SSL_MODE_RELEASE_BUFFERS);
+    ::SSL_CTX_set_session_cache_mode(made.get(),
+                                     SSL_SESS_CACHE_OFF);  // tickets carry sessions; no memory per client
+    ::SSL_CTX_set_alpn_select_cb(made.get(), choose_http, nullptr);
+    if (::SSL_CTX_use_certificate_chain_file(made.get(), certificate_file.c_str()) != 1)
+        return last_error("cannot read the TLS certificate " + certificate_file);
+    if (::SSL_CTX_use_PrivateKey_file(made.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1)
+        return last_error("cannot read the TLS key " + key_file);
+    if (::SSL_CTX_check_private_key(made.get()) != 1)
+        return last_error("the TLS key " + key_file + " does not belong to " + certificate_file);
+    std::lock_guard lock(mutex_);
+    current_ = std::move(made);
+    return {};
+}
+
+std::shared_ptr<SSL_CTX> tls_context::current() const {
+    std::lock_guard lock(mutex_);
+    return current_;
+}
+
+}  // namespace madang

@@ -1,0 +1,74 @@
+#include "broker/net/view_call.hpp"
+
+#include <algorithm>
+
+#include "broker/protocol/field_syntax.hpp"
+#include "plugins/host/plugin_host.hpp"
+
+namespace madang {
+
+namespace {
+
+// The server decides these (abi.h, reply).
+bool is_servers(std::string_view name) {
+    static constexpr std::string_view names[] = {"content-length",    "connection",  "date",
+                                                 "transfer-encoding", "keep-alive",  "upgrade",
+                                                 "trailer",           "x-request-id"};
+    return std::any_of(std::begin(names), std::end(names), [&](auto n) { return equal_no_case(n, name); });
+}
+
+}  // namespace
+
+view_call::view_call(std::shared_ptr<const http_route> route, scope known, std::string_view body,
+                     reply_function reply, failed on_failure)
+    : route_(std::move(route)),
+      scope_(std::move(known)),
+      body_(payload::copy_of(body)),
+      reply_(std::move(reply)),
+      on_failure_(std::move(on_failure)) {}
+
+std::chrono::steady_clock::duration view_call::run() {
+    auto keep = shared_from_this();
+    self_ = keep;
+    auto began = std::chrono::steady_clock::now();
+    madang_status status = MADANG_FAILED;
+    try {
+        status = route_->view.handle(route_->view.context, to_abi(static_cast<request_port*>(this)));
+    } catch (...) {
+        // By the ABI's rules it does not; a plugin that does it all the same has failed.
+    }
+    auto took = std::chrono::steady_clock::now() - began;
+    if (status != MADANG_OK) fail("the view returned a failure");
+    return took;
+}
+
+madang_status view_call::reply(std::uint16_t status, std::span<const name_value> headers,
+                               std::string_view body) {
+    http_response response;
+    bool good = status >= 200 && status <= 599;
+    for (const auto& [name, value] : headers) {
+        good = good && is_token(name) && is_field_value(value);
+        if (good && !is_servers(name)) response.set(name, value);
+    }
+    if (!good) {
+        fail("the view's reply has a malformed header or status");
+        return MADANG_INVALID;
+    }
+    response.status = status;
+    response.body = body;
+    if (replied_.exchange(true)) return MADANG_INVALID;
+    auto keep = std::move(self_);
+    reply_(std::move(response));
+    return MADANG_OK;
+}
+
+void view_call::fail(std::string_view why) {
+    route_->owner->count_error();
+    auto id = scope_.get(scope_field::request_id);
+    if (on_failure_) on_failure_(*route_, id, why);
+    if (replied_.exchange(true)) return;
+    auto keep = std::move(self_);
+    reply_(error_response(500, "the view failed", id));
+}
+
+}  // namespace madang

@@ -1,0 +1,81 @@
+// A loaded plugin, and the routes that plugins register.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/core/route_pattern.hpp"
+#include "madang/abi.h"
+
+namespace madang {
+
+class plugin_host;
+
+// Lives as long as its host. What is public is immutable once loaded, but for the error count; any thread.
+class plugin {
+  public:
+    std::string id;
+    std::string version;
+    std::string summary;
+    std::string path;
+
+    // Failed calls into it, whoever noticed.
+    void count_error() noexcept { errors_.fetch_add(1, std::memory_order_relaxed); }
+    std::uint64_t errors() const noexcept { return errors_.load(std::memory_order_relaxed); }
+    // One of the plugin's own tables by name, or null.
+    const void* extension(const char* name) const;
+
+  private:
+    friend class plugin_host;
+    friend struct host_functions;
+    plugin_host* host_ = nullptr;
+    const madang_plugin_descriptor* descriptor_ = nullptr;
+    madang_plugin* instance_ = nullptr;
+    std::string config_;
+    std::string last_error_;  // logged during init; main thread
+    bool initialising_ = false;
+    std::atomic<std::uint64_t> errors_{0};
+};
+
+// Per-route options as given; 0 or empty means the server's option of the same name.
+struct route_settings {
+    std::uint32_t handler_budget_ms = 0;
+    std::uint64_t max_message_bytes = 0;
+    std::uint64_t outbox_bytes = 0;
+    madang_outbox_policy outbox_policy = MADANG_OUTBOX_DEFAULT;
+    std::uint32_t messages_per_second = 0;  // UINT32_MAX: unlimited
+    std::uint32_t message_burst = 0;
+    int deflate = 0;                        // -1 off, 0 the server's option, 1 on when offered
+    std::vector<std::string> subprotocols;  // preferred first
+    std::vector<std::string> allowed_origins;
+};
+
+// Addresses are stable; `consumer` and what it points to (name, groups) live as long as the host.
+struct websocket_route {
+    std::string pattern;
+    plugin* owner = nullptr;
+    madang_consumer_class consumer{};
+    route_settings settings;
+    std::string name;  // the consumer's
+    std::vector<std::string> group_names;
+    std::vector<madang_str> groups;
+};
+
+struct http_route {
+    std::string pattern;
+    plugin* owner = nullptr;
+    madang_view view{};
+    route_settings settings;
+    std::string name;
+    std::vector<std::string> methods;
+};
+
+using websocket_route_list = route_list<std::shared_ptr<const websocket_route>>;
+// All views at one path, by method.
+using http_route_list = route_list<std::vector<std::shared_ptr<const http_route>>>;
+
+}  // namespace madang

@@ -1,0 +1,231 @@
+#include "plugins/host/plugin_host.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "broker/core/names.hpp"
+#include "plugins/host/plugin_file.hpp"
+
+namespace madang {
+
+namespace {
+
+bool valid_id(const char* id) {
+    if (!id) return false;
+    std::string_view text(id, ::strnlen(id, 65));
+    return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+}
+
+bool valid(madang_str text) { return text.data || text.size == 0; }
+std::string_view view(madang_str text) {
+    return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
+}
+
+// Copies what lies within the table's own struct_size; the rest stays zero.
+template <class Table>
+Table copy_table(const Table& given) {
+    Table copy{};
+    std::memcpy(static_cast<void*>(&copy), &given, std::min<std::size_t>(given.struct_size, sizeof(Table)));
+    return copy;
+}
+
+std::vector<std::string> split_list(std::string_view list) {
+    std::vector<std::string> result;
+    while (!list.empty()) {
+        auto comma = list.find(',');
+        auto item = list.substr(0, comma);
+        while (item.starts_with(' ')) item.remove_prefix(1);
+        while (item.ends_with(' ')) item.remove_suffix(1);
+        if (!item.empty()) result.emplace_back(item);
+        list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+    }
+    return result;
+}
+
+// Null: good.
+const char* take_options(const madang_route_options* given, route_settings& settings) {
+    if (!given) return nullptr;
+    auto o = copy_table(*given);
+    if (o.max_message_bytes == UINT64_MAX) return "messages must have a limit";
+    if (o.outbox_policy > MADANG_OUTBOX_LATEST_ONLY) return "unknown outbox policy";
+    if (o.deflate < -1 || o.deflate > 1) return "deflate is -1, 0 or 1";
+    if (!valid(o.subprotocols) || !valid(o.allowed_origins)) return "a list is NULL";
+    settings = {o.handler_budget_ms,
+                o.max_message_bytes,
+                o.outbox_bytes,
+                static_cast<madang_outbox_policy>(o.outbox_policy),
+                o.messages_per_second,
+                o.message_burst,
+                o.deflate,
+                split_list(view(o.subprotocols)),
+                split_list(view(o.allowed_origins))};
+    return nullptr;
+}
+
+bool known_method(std::string_view method) {
+    return !method.empty() &&
+           std::all_of(method.begin(), method.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+}  // namespace
+
+const void* plugin::extension(const char* name) const {
+    try {
+        return descriptor_->get_extension && instance_ ? descriptor_->get_extension(instance_, name)
+                                                       : nullptr;
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+plugin_host::plugin_host(host_services services) : services_(std::move(services)) {}
+plugin_host::~plugin_host() { shut_down(); }
+
+plugin* plugin_host::load(const std::string& path, std::string& error) {
+    const auto* descriptor = load_plugin_file(path, error);
+    return descriptor ? add(*descriptor, path, error) : nullptr;
+}
+
+plugin* plugin_host::add(const madang_plugin_descriptor& descriptor, const std::string& path,
+                         std::string& error) {
+    if (!valid_id(descriptor.id)) {
+        error = "plugin " + path + " has no valid id; it must be 1-64 of a-z, 0-9, '_' and '-'";
+        return nullptr;
+    }
+    for (const auto& other : plugins_) {
+        if (other->id != descriptor.id) continue;
+        error = "plugin " + path + " has the id \"" + other->id + "\", as has " + other->path +
+                "; load one of them only";
+        return nullptr;
+    }
+    return start(descriptor, path, error);
+}
+
+plugin* plugin_host::start(const madang_plugin_descriptor& descriptor, const std::string& path,
+                           std::string& error) {
+    auto fresh = std::make_unique<plugin>();
+    fresh->id = descriptor.id;
+    fresh->version = descriptor.version ? descriptor.version : "";
+    fresh->summary = descriptor.summary ? descriptor.summary : "";
+    fresh->path = path;
+    fresh->host_ = this;
+    fresh->descriptor_ = &descriptor;
+    fresh->config_ = services_.config_json ? services_.config_json(fresh->id) : "";
+    if (fresh->config_.empty()) fresh->config_ = "{}";
+
+    auto websocket_routes = websocket_routes_;
+    auto http_routes = http_routes_;
+    fresh->initialising_ = true;
+    std::string why;
+    try {
+        fresh->instance_ = descriptor.init(reinterpret_cast<madang_host*>(fresh.get()), &api());
+    } catch (const std::exception& e) {
+        why = e.what();
+    } catch (...) {
+        why = "it threw";
+    }
+    fresh->initialising_ = false;
+    if (!fresh->instance_) {
+        websocket_routes_ = std::move(websocket_routes);
+        http_routes_ = std::move(http_routes);
+        if (why.empty()) why = fresh->last_error_.empty() ? "it gave no reason" : fresh->last_error_;
+        error = "plugin " + path + " did not start: " + why;
+        plugins_.push_back(std::move(fresh));  // it may have kept its madang_host
+        return nullptr;
+    }
+    plugins_.push_back(std::move(fresh));
+    return plugins_.back().get();
+}
+
+void plugin_host::shut_down() noexcept {
+    for (auto p = plugins_.rbegin(); p != plugins_.rend(); ++p) {
+        auto* instance = std::exchange((*p)->instance_, nullptr);
+        if (!instance) continue;
+        try {
+            (*p)->descriptor_->destroy(instance);
+        } catch (...) {
+            (*p)->count_error();
+        }
+    }
+}
+
+madang_status plugin_host::refuse(plugin& owner, std::string_view pattern, std::string_view why) {
+    auto message = "route " + std::string(pattern) + ": " + std::string(why);
+    owner.last_error_ = message;
+    if (services_.log) services_.log(owner, MADANG_ERROR, "plugin.route_refused", message);
+    return MADANG_INVALID;
+}
+
+madang_status plugin_host::add_route(plugin& owner, std::string_view pattern,
+                                     const madang_consumer_class& consumer,
+                                     const madang_route_options* options) {
+    if (!owner.initialising_) return MADANG_INVALID;
+    auto route = std::make_shared<websocket_route>();
+    route->pattern = pattern;
+    route->owner = &owner;
+    route->consumer = copy_table(consumer);
+    auto& c = route->consumer;
+    if (!c.create || !c.connect || !c.receive || !c.event || !c.timer || !c.disconnect || !c.destroy)
+        return refuse(owner, pattern, "the consumer class lacks a function");
+    if (c.kind > MADANG_SYNC) return refuse(owner, pattern, "unknown kind of consumer");
+    if (!valid(c.name) || c.name.size == 0) return refuse(owner, pattern, "the consumer class has no name");
+    if (c.groups_count > 0 && !c.groups) return refuse(owner, pattern, "its groups are NULL");
+    if (const char* wrong = take_options(options, route->settings)) return refuse(owner, pattern, wrong);
+    route->name = view(c.name);
+    for (std::size_t i = 0; i < c.groups_count; ++i) {
+        auto group = valid(c.groups[i]) ? view(c.groups[i]) : std::string_view{};
+        if (!valid_group_name(group))
+            return refuse(owner, pattern, "a group of the consumer class has an invalid name");
+        route->group_names.emplace_back(group);
+    }
+    for (const auto& name : route->group_names) route->groups.push_back(to_abi(std::string_view(name)));
+    c.name = to_abi(std::string_view(route->name));
+    c.groups = route->groups.data();
+    if (auto added = websocket_routes_.add(pattern, std::move(route)); !added)
+        return refuse(owner, pattern, added.error().detail);
+    return MADANG_OK;
+}
+
+madang_status plugin_host::add_view(plugin& owner, std::string_view methods, std::string_view pattern,
+                                    const madang_view& given, const madang_route_options* options) {
+    if (!owner.initialising_) return MADANG_INVALID;
+    auto route = std::make_shared<http_route>();
+    route->pattern = pattern;
+    route->owner = &owner;
+    route->view = copy_table(given);
+    route->methods = split_list(methods);
+    if (!route->view.handle) return refuse(owner, pattern, "the view has no handle function");
+    if (route->view.kind > MADANG_SYNC) return refuse(owner, pattern, "unknown kind of view");
+    if (!valid(route->view.name) || route->view.name.size == 0)
+        return refuse(owner, pattern, "the view has no name");
+    if (route->methods.empty() || !std::all_of(route->methods.begin(), route->methods.end(), known_method))
+        return refuse(owner, pattern, "methods are written as in \"GET,POST\"");
+    if (const char* wrong = take_options(options, route->settings)) return refuse(owner, pattern, wrong);
+    route->name = view(route->view.name);
+    route->view.name = to_abi(std::string_view(route->name));
+
+    auto parsed = route_pattern::parse(pattern);
+    if (!parsed) return refuse(owner, pattern, parsed.error().detail);
+    auto* present = http_routes_.find_shape(parsed->shape());
+    if (!present) {
+        (void)http_routes_.add(pattern, {std::move(route)});
+        return MADANG_OK;
+    }
+    for (const auto& other : *present) {
+        for (const auto& method : route->methods) {
+            if (std::count(other->methods.begin(), other->methods.end(), method))
+                return refuse(owner, pattern, method + " is already taken by " + other->owner->id);
+        }
+        // Arguments are named by the first pattern of that shape.
+        if (other->pattern != route->pattern)
+            return refuse(owner, pattern, "already taken with other parameter names");
+    }
+    present->push_back(std::move(route));
+    return MADANG_OK;
+}
+
+}  // namespace madang

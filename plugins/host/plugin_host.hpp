@@ -1,0 +1,75 @@
+// Loads plugins and is the server's side of the plugin ABI: the C functions over plugins/host/ports.hpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/host/plugin.hpp"
+#include "plugins/host/ports.hpp"
+
+namespace madang {
+
+// What the host itself needs of the server. Any thread calls `layer` and `log`; the rest is called while
+// loading.
+struct host_services {
+    layer_port& layer;
+    std::function<void(const plugin& who, madang_log_level, std::string_view event, std::string_view message)>
+        log;
+    // The plugin's section of the configuration as a JSON object; null function or "": "{}".
+    std::function<std::string(std::string_view plugin_id)> config_json;
+    // "madang.jobs/1" and the like: a table that lives for ever, or null.
+    std::function<const void*(const char* name)> extension;
+};
+
+// Loading and destroying: one thread, while nothing is served. Routes and plugins are immutable between.
+class plugin_host {
+  public:
+    explicit plugin_host(host_services services);
+    ~plugin_host();  // shut_down
+    plugin_host(const plugin_host&) = delete;
+    plugin_host& operator=(const plugin_host&) = delete;
+
+    // Null with one line in `error` that names the file and the reason. A plugin that failed leaves no routes
+    // behind.
+    plugin* load(const std::string& path, std::string& error);
+    // Takes a plugin that is part of the program, by its descriptor; `path` is for messages.
+    plugin* add(const madang_plugin_descriptor& descriptor, const std::string& path, std::string& error);
+    // Destroys the plugins, the last loaded first. Their libraries stay mapped.
+    void shut_down() noexcept;
+
+    // In the order of registration; the first match wins.
+    const websocket_route_list& websocket_routes() const { return websocket_routes_; }
+    const http_route_list& http_routes() const { return http_routes_; }
+    const std::vector<std::unique_ptr<plugin>>& plugins() const { return plugins_; }
+
+    static const madang_host_api& api() noexcept;
+
+  private:
+    friend struct host_functions;
+    plugin* start(const madang_plugin_descriptor& descriptor, const std::string& path, std::string& error);
+    madang_status add_route(plugin& owner, std::string_view pattern, const madang_consumer_class& consumer,
+                            const madang_route_options* options);
+    madang_status add_view(plugin& owner, std::string_view methods, std::string_view pattern,
+                           const madang_view& view, const madang_route_options* options);
+    madang_status refuse(plugin& owner, std::string_view pattern, std::string_view why);
+
+    host_services services_;
+    std::vector<std::unique_ptr<plugin>> plugins_;
+    websocket_route_list websocket_routes_;
+    http_route_list http_routes_;
+};
+
+// What implementers of the ports hand to a plugin.
+inline madang_connection* to_abi(connection_port* port) noexcept {
+    return reinterpret_cast<madang_connection*>(port);
+}
+inline madang_request* to_abi(request_port* port) noexcept { return reinterpret_cast<madang_request*>(port); }
+inline madang_payload* to_abi(payload_block* block) noexcept {
+    return reinterpret_cast<madang_payload*>(block);
+}
+inline madang_str to_abi(std::string_view text) noexcept { return {text.data(), text.size()}; }
+
+}  // namespace madang
