@@ -1,5 +1,6 @@
 #pragma once
 
+#include <madang/group_name.hpp>
 #include <madang/json.hpp>
 #include <string>
 #include <string_view>
@@ -13,17 +14,16 @@ class ChatConsumer : public madang::JsonConsumer {
   public:
     explicit ChatConsumer(const Rules& rules) : rules_(rules) {}
 
-    static void setup(madang::Class<ChatConsumer>& c) {
-        c.on<&ChatConsumer::forward>("chat.message").on<&ChatConsumer::forward>("chat.system");
-    }
+    static void setup(madang::Class<ChatConsumer>& c) { describe(c); }
 
-    // The permission hook: override it to ask something else than the configuration, e.g. scope().user().
+    // The permission hook. A subclass overrides it to ask something else than the configuration, e.g.
+    // scope().user(), and calls describe(c) in its own setup.
     virtual bool may_enter(std::string_view room) const { return room_allowed(rules_, room); }
 
     void connect() override {
         accept();
         const std::string_view room = scope().arg("room");
-        const auto group = group_of(room);
+        const auto group = madang::group_name("room", room);
         if (!group) return turn_away("the room's name is too long");
         if (!may_enter(room)) return turn_away("you may not enter this room");
         group_add(*group);
@@ -45,20 +45,28 @@ class ChatConsumer : public madang::JsonConsumer {
         // Written once; every member sends on this very payload. Other keys of the client's object stay
         // behind.
         const std::string event = madang::json{{"message", text}}.dump();
-        if (!layer().group_send(*group_of(scope().arg("room")), "chat.message", event))
+        if (!layer().group_send(group(), "chat.message", event))
             refuse("the server is busy: the message was not sent");
     }
 
     void disconnect(std::uint16_t) override {
         if (!joined_) return;
-        const std::string group = *group_of(scope().arg("room"));
+        const std::string group = this->group();
         group_discard(group);
         announce(group, " left");
+    }
+
+  protected:
+    template <class Type>
+    static void describe(madang::Class<Type>& c) {
+        c.template on<&ChatConsumer::forward>("chat.message")
+            .template on<&ChatConsumer::forward>("chat.system");
     }
 
   private:
     void forward(const madang::Event& event) { send(event.payload()); }
 
+    std::string group() const { return madang::group_name("room", scope().arg("room")).value(); }
     void announce(std::string_view group, std::string_view what) {
         layer().group_send(group, "chat.system",
                            madang::json{{"system", std::string(channel_name()).append(what)}}.dump());

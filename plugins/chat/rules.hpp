@@ -20,24 +20,6 @@ struct Rules {
     std::vector<std::string> forbidden_rooms;  // patterns; stronger than allowed_rooms
 };
 
-// The group of a room: "room:" and the name, of which every byte that a group name cannot hold (anything but
-// printable ASCII, the space) and '%' is written as %XX, so that two rooms never share a group. Nothing when
-// that is longer than a group name may be (255 bytes).
-inline std::optional<std::string> group_of(std::string_view room) {
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string group = "room:";
-    for (const char c : room) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte > 0x20 && byte < 0x7f && c != '%') {
-            group.push_back(c);
-        } else {
-            group.append({'%', digits[byte >> 4], digits[byte & 15]});
-        }
-    }
-    if (group.size() > 255) return std::nullopt;
-    return group;
-}
-
 inline bool matches_any(const std::vector<std::string>& patterns, std::string_view room) {
     const std::string name(room);
     for (const std::string& pattern : patterns)

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <madang/group_name.hpp>
 #include <madang/plugin.hpp>
-#include <string>
 
 namespace notify {
 
@@ -10,12 +10,13 @@ class NotifyConsumer : public madang::Consumer {
   public:
     void connect() override {
         const madang::User user = scope().user();
-        if (!user.authenticated()) {
+        const auto group = madang::group_name("user", user.id);
+        if (!user.authenticated() || !group) {
             close();  // before accept: 403
             return;
         }
         accept();
-        group_add("user:" + std::string(user.id), madang::Delivery::to_socket);
+        group_add(*group, madang::Delivery::to_socket);
     }
 };
 

@@ -15,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-// Without it valijson aborts the process where it should throw; it also includes <stdexcept> inside its namespace.
+// Without it valijson aborts the process where it should throw; it also includes <stdexcept> inside its
+// namespace.
 #ifndef VALIJSON_USE_EXCEPTIONS
 #define VALIJSON_USE_EXCEPTIONS 1
 #endif
