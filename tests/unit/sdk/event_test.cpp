@@ -103,10 +103,14 @@ TEST(EventTable, RefusesPrivateEmptyAndDoubleTypes) {
 TEST(EventTable, FindsEachOfManyAndNothingElse) {
     madang::detail::EventTable table;
     const auto call = [](Consumer&, const Event&) {};
-    for (const auto* type : {"bb", "a", "ccc", "cc", "c.d"}) table.add(type, call);
-    for (const auto* type : {"bb", "a", "ccc", "cc", "c.d", "c_d"})
+    for (const auto* type :
+         {"bb", "a", "ccc", "cc", "c.d", "four", "sixsix", "a.type.of.16.byt", "a.type.of.more.than.16"})
+        table.add(type, call);
+    for (const auto* type : {"bb", "a", "ccc", "cc", "c.d", "c_d", "four", "sixsix", "a.type.of.16.byt",
+                             "a.type.of.more.than.16", "a_type_of.more.than.16"})
         EXPECT_NE(table.find(type), nullptr) << type;
-    for (const auto* type : {"", "b", "cccc", "_", ".", "_c", "c-d"})
+    for (const auto* type : {"", "b", "cccc", "_", ".", "_c", "c-d", "fouR", "six-ix", "a.type.oF.16.byt",
+                             "a.type.of.mOre.than.16", "a.type.of.mo_re.than.16"})
         EXPECT_EQ(table.find(type), nullptr) << type;
 }
 

@@ -40,23 +40,43 @@ class EventTable {
         for (const Entry& entry : entries_)
             if (same_handler(entry.type, type))
                 throw std::invalid_argument("two handlers for event type '" + std::string(type) + "'");
-        const Entry added{names_.emplace_back(type), call};
-        entries_.insert(
-            std::upper_bound(entries_.begin(), entries_.end(), added,
-                             [](const Entry& a, const Entry& b) { return a.type.size() < b.type.size(); }),
-            added);
+        const std::string_view name = names_.emplace_back(type);
+        entries_.push_back({Key(name), name, call});
     }
     EventCall find(std::string_view type) const noexcept {
+        const Key key(type);
         for (const Entry& entry : entries_) {
-            if (entry.type.size() == type.size() &&
-                std::memcmp(entry.type.data(), type.data(), type.size()) == 0)
+            if (entry.key == key &&
+                (type.size() <= 16 || std::memcmp(entry.type.data(), type.data(), type.size()) == 0))
                 return entry.call;
         }
         return find_dotted(type);
     }
 
   private:
+    // Size, first and last bytes: all there is up to 16 bytes, so that a lookup is a few comparisons of
+    // registers.
+    struct Key {
+        explicit Key(std::string_view text) noexcept : size(text.size()) {
+            const char* data = text.data();
+            if (size >= 8) {
+                std::memcpy(&head, data, 8);
+                std::memcpy(&tail, data + size - 8, 8);
+            } else if (size >= 4) {
+                std::memcpy(&head, data, 4);
+                std::memcpy(&tail, data + size - 4, 4);
+            } else if (size > 0) {
+                const char bytes[] = {data[0], data[size / 2], data[size - 1]};
+                std::memcpy(&head, bytes, sizeof bytes);
+            }
+        }
+        friend bool operator==(const Key&, const Key&) = default;
+        std::size_t size;
+        std::uint64_t head = 0;
+        std::uint64_t tail = 0;
+    };
     struct Entry {
+        Key key;
         std::string_view type;
         EventCall call;
     };
@@ -66,14 +86,14 @@ class EventTable {
         return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
                                                   [&](char x, char y) { return plain(x) == plain(y); });
     }
-    EventCall find_dotted(std::string_view type) const noexcept {
+    [[gnu::noinline]] EventCall find_dotted(std::string_view type) const noexcept {
         if (type.empty() || type.front() == '_' || type.front() == '.') return nullptr;
         for (const Entry& entry : entries_)
             if (same_handler(entry.type, type)) return entry.call;
         return nullptr;
     }
 
-    std::vector<Entry> entries_;  // by size
+    std::vector<Entry> entries_;
     std::deque<std::string> names_;
 };
 
@@ -114,7 +134,7 @@ struct ClassBase {
 
 // Runs body; an exception becomes `failed(what)`. Nothing throws across the ABI.
 template <class Body, class Failed>
-bool contained(Body&& body, Failed&& failed) noexcept {
+[[gnu::always_inline]] inline bool contained(Body&& body, Failed&& failed) noexcept {
     try {
         body();
         return true;
@@ -131,7 +151,7 @@ struct ConsumerAccess {
     static Consumer& of(madang_consumer* consumer) noexcept { return *reinterpret_cast<Consumer*>(consumer); }
 
     template <class Body>
-    static madang_status guarded(Consumer& consumer, std::string_view where, Body&& body) noexcept {
+    [[gnu::always_inline]] static madang_status guarded(Consumer& consumer, std::string_view where, Body&& body) noexcept {
         const bool done = contained(body, [&](std::string_view what) { report(consumer, where, what); });
         return done ? MADANG_OK : MADANG_FAILED;
     }
