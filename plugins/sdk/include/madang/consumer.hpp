@@ -1,0 +1,205 @@
+// A consumer: one object per connection, as in Channels. Derive from Consumer (its functions run on the
+// connection's loop and must not block) or from SyncConsumer (they run on a thread of the pool and may). In
+// both cases one call at a time, in order; an exception that escapes closes this connection with 1011 (before
+// accept: 500) and nothing else.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "madang/layer.hpp"
+#include "madang/payload.hpp"
+#include "madang/scope.hpp"
+
+namespace madang {
+
+enum class Frame : std::uint8_t { text = MADANG_TEXT, binary = MADANG_BINARY };
+
+enum class Delivery : std::uint8_t {
+    to_handler = MADANG_TO_HANDLER,  // the handler of the event's type is called
+    to_socket =
+        MADANG_TO_SOCKET  // the payload goes to the client as a text frame, without a call: the fastest way
+};
+
+// What a client sent. Borrowed for the call.
+class Message {
+  public:
+    Message(Frame frame, PayloadRef payload) noexcept : payload_(payload), frame_(frame) {}
+    Frame frame() const noexcept { return frame_; }
+    bool is_text() const noexcept { return frame_ == Frame::text; }
+    std::string_view bytes() const noexcept { return payload_.bytes(); }
+    PayloadRef payload() const noexcept { return payload_; }
+
+  private:
+    PayloadRef payload_;
+    Frame frame_;
+};
+
+// What was sent to a group or channel. Borrowed for the call.
+class Event {
+  public:
+    Event(std::string_view type, PayloadRef payload) noexcept : type_(type), payload_(payload) {}
+    std::string_view type() const noexcept { return type_; }
+    std::string_view bytes() const noexcept { return payload_.bytes(); }
+    PayloadRef payload() const noexcept { return payload_; }
+
+  private:
+    std::string_view type_;
+    PayloadRef payload_;
+};
+
+using Header = std::pair<std::string_view, std::string_view>;
+using TimerId = std::uint64_t;
+
+namespace detail {
+struct ClassBase;
+struct ConsumerAccess;
+}  // namespace detail
+
+class Consumer {
+  public:
+    static constexpr madang_kind kind = MADANG_ASYNC;
+
+    Consumer() = default;  // the connection is not there yet: use it from connect() on
+    Consumer(const Consumer&) = delete;
+    Consumer& operator=(const Consumer&) = delete;
+    virtual ~Consumer() = default;
+
+    // -- What a subclass overrides
+    // ------------------------------------------------------------------------------ The handshake arrived.
+    // Call accept or close, here or later; a handshake left without either is answered 403.
+    virtual void connect() { accept(); }
+    // A whole message. Override this, or one of the two below.
+    virtual void receive(const Message& message) {
+        message.is_text() ? receive_text(message.bytes()) : receive_binary(message.bytes());
+    }
+    virtual void receive_text(std::string_view) {}
+    virtual void receive_binary(std::string_view) {}
+    // The connection is gone: 1005 when the client gave no code, 1006 when it was lost. The last call. Groups
+    // are left by themselves; nothing can be sent any more.
+    virtual void disconnect(std::uint16_t) {}
+
+    // -- What it may call, on its own thread only
+    // ----------------------------------------------------------------
+    Scope scope() const noexcept { return {*host_, host_->api.connection_scope(connection_)}; }
+    std::string_view channel_name() const noexcept {
+        return detail::from_abi(host_->api.connection_channel(connection_));
+    }
+    const Host& host() const noexcept { return *host_; }
+    Layer layer() const noexcept { return Layer(*host_); }
+    std::chrono::milliseconds now() const noexcept { return host_->now(); }
+    void log(Level level, std::string_view event, std::string_view message) const noexcept {
+        host_->log(level, event, message);
+    }
+
+    // Functions that return bool: false means that the connection is closed or a queue is full, and nothing
+    // was done.
+    bool accept(std::string_view subprotocol = {}, std::initializer_list<Header> headers = {}) {
+        std::vector<madang_pair> pairs;
+        for (const auto& [name, value] : headers)
+            pairs.push_back({detail::to_abi(name), detail::to_abi(value)});
+        return detail::done(
+            host_->api.accept(connection_, detail::to_abi(subprotocol), pairs.data(), pairs.size()), "accept",
+            subprotocol);
+    }
+    // Before accept: refuses the handshake with 403.
+    bool close(std::uint16_t code = 1000, std::string_view reason = {}) {
+        return detail::done(host_->api.close(connection_, code, detail::to_abi(reason)), "close", reason);
+    }
+    bool send(std::string_view text) { return send_bytes(Frame::text, text); }  // copies
+    bool send_binary(std::string_view bytes) { return send_bytes(Frame::binary, bytes); }
+    // Adds a reference: no copy, and one encoding for all who send it.
+    bool send(PayloadRef payload, Frame frame = Frame::text) {
+        return detail::done(
+            host_->api.send_payload(connection_, static_cast<madang_frame>(frame), payload.handle()), "send");
+    }
+
+    void group_add(std::string_view group, Delivery delivery = Delivery::to_handler) {  // idempotent
+        const auto status =
+            host_->api.group_add(connection_, detail::to_abi(group), static_cast<madang_delivery>(delivery));
+        if (status != MADANG_OK && status != MADANG_CLOSED) detail::refuse(status, "group_add", group);
+    }
+    bool group_discard(std::string_view group) {
+        return detail::done(host_->api.group_discard(connection_, detail::to_abi(group)), "group_discard",
+                            group);
+    }
+
+    // Timers: at most 16 at a time, with a resolution of 10 ms. `call` is a lambda, or a member function as
+    // in after(500ms, &ChatConsumer::flush).
+    template <class Call>
+    TimerId after(std::chrono::milliseconds delay, Call call) {
+        return start_timer(delay, {}, bound(std::move(call)));
+    }
+    template <class Call>
+    TimerId every(std::chrono::milliseconds period, Call call) {
+        if (period.count() <= 0) throw std::invalid_argument("every: the period must be longer than 0 ms");
+        return start_timer(period, period, bound(std::move(call)));
+    }
+    void cancel(TimerId id) {  // silent when it has fired
+        if (timers_ && timers_->running.erase(id) != 0) host_->api.timer_cancel(connection_, id);
+    }
+
+  private:
+    friend struct detail::ConsumerAccess;
+
+    struct Timer {
+        std::function<void()> call;
+        bool repeats = false;
+    };
+    struct Timers {
+        std::map<TimerId, Timer> running;
+        TimerId last = 0;  // ids are never used again: a late call of a cancelled timer then finds nothing
+    };
+
+    bool send_bytes(Frame frame, std::string_view bytes) {
+        return detail::done(
+            host_->api.send(connection_, static_cast<madang_frame>(frame), detail::to_abi(bytes)), "send");
+    }
+    template <class Call>
+    std::function<void()> bound(Call call) {
+        if constexpr (std::is_member_function_pointer_v<Call>) {
+            return [this, call] { bound_call(call); };
+        } else {
+            return call;
+        }
+    }
+    template <class Class>
+    void bound_call(void (Class::*call)()) {
+        (static_cast<Class*>(this)->*call)();
+    }
+    TimerId start_timer(std::chrono::milliseconds delay, std::chrono::milliseconds repeat,
+                        std::function<void()> call) {
+        if (!timers_) timers_ = std::make_unique<Timers>();
+        const TimerId id = ++timers_->last;
+        const auto status = host_->api.timer_start(
+            connection_, id, static_cast<std::uint64_t>(std::max<std::int64_t>(delay.count(), 0)),
+            static_cast<std::uint64_t>(repeat.count()));
+        if (status == MADANG_CLOSED) return 0;
+        if (status != MADANG_OK) detail::refuse(status, "timer", {});
+        timers_->running.emplace(id, Timer{std::move(call), repeat.count() > 0});
+        return id;
+    }
+
+    // Small, because every idle connection has one: the timers' table is made with the first timer.
+    const Host* host_ = nullptr;
+    madang_connection* connection_ = nullptr;
+    const detail::ClassBase* class_ = nullptr;
+    std::unique_ptr<Timers> timers_;
+};
+
+// The kind whose functions may block.
+class SyncConsumer : public Consumer {
+  public:
+    static constexpr madang_kind kind = MADANG_SYNC;
+};
+
+}  // namespace madang

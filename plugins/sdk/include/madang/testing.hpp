@@ -1,0 +1,282 @@
+// The test kit: consumers and views without a server and without sockets, as Channels' WebsocketCommunicator
+// and HttpCommunicator do it. Needs nlohmann/json.
+//
+//     madang::testing::Server server;
+//     server.load();                          // the plugin linked into this test; or load_file, or setup
+//     madang::testing::Communicator ann(server, "/ws/chat/yard/");
+//     ASSERT_TRUE(ann.connect());
+//     ann.send_json({{"message", "hello"}});
+//     EXPECT_EQ(ann.receive_json()["message"], "hello");
+//
+// Everything runs on the test's thread, in a fixed order, sync consumers too: when a call returns, all that
+// followed from it has happened. A plugin's own threads may send to the layer and answer requests; that is
+// what the timeouts are for. Not for other threads itself. What is expected and does not come is thrown as
+// Failure, which fails the test.
+#pragma once
+
+#include <dlfcn.h>
+
+#include "madang/json.hpp"
+#include "madang/testing/core.hpp"
+
+namespace madang::testing {
+
+class Server {
+  public:
+    Server() = default;
+    ~Server() {
+        core_.end_all();
+        for (auto& [descriptor, plugin] : loaded_) descriptor->destroy(plugin);
+        plugins_.clear();
+    }
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // config: the plugin's section of the configuration. Throws Failure with the reason when the plugin
+    // refuses.
+    void load(const json& config = json::object(), madang_plugin_entry_fn entry = &madang_plugin_entry) {
+        load_entry(entry, config);
+    }
+    void load_file(const std::string& path, const json& config = json::object()) {
+        void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never unloaded, as in the server
+        if (library == nullptr) throw Failure(::dlerror());
+        void* entry = ::dlsym(library, MADANG_PLUGIN_ENTRY);
+        if (entry == nullptr) throw Failure(path + " exports no " MADANG_PLUGIN_ENTRY);
+        load_entry(reinterpret_cast<madang_plugin_entry_fn>(entry), config);
+    }
+    // Without a plugin: registers what a test needs, e.g. server.setup([](auto& p) { p.template
+    // websocket<X>("/x/"); }).
+    template <class Setup>
+    void setup(Setup setup, const json& config = json::object()) {
+        plugins_.push_back(std::make_unique<Plugin>(core_.add_host(config.dump()), detail::Core::api()));
+        setup(*plugins_.back());
+    }
+    template <class Consumer, class... Arguments>
+    void websocket(std::string_view pattern, const RouteOptions& options = {}, Arguments&&... arguments) {
+        setup([&](Plugin& plugin) {
+            plugin.websocket<Consumer>(pattern, options, std::forward<Arguments>(arguments)...);
+        });
+    }
+
+    // The clock stands still but for this; timers fire in the order in which they are due.
+    void advance(std::chrono::milliseconds time) { core_.advance(time); }
+    void group_send(std::string_view group, std::string_view type, const json& content) {
+        core_.group_send(group, type, content.dump());
+    }
+
+    const std::vector<Report>& reports() const noexcept {
+        return core_.reports();
+    }  // what consumers failed with
+    std::vector<LogLine> logs() const { return core_.logs(); }
+    std::int64_t payloads_alive() const noexcept {
+        return core_.payloads_alive();
+    }  // 0, or a reference was leaked
+
+  private:
+    friend class Communicator;
+    friend class HttpCommunicator;
+
+    void load_entry(madang_plugin_entry_fn entry, const json& config) {
+        const madang_plugin_descriptor* descriptor = entry();
+        if (descriptor == nullptr || descriptor->magic != MADANG_ABI_MAGIC ||
+            descriptor->abi_major != MADANG_ABI_MAJOR)
+            throw Failure("not a plugin of this ABI");
+        madang_plugin* plugin = descriptor->init(core_.add_host(config.dump()), &detail::Core::api());
+        if (plugin == nullptr) {
+            const auto lines = core_.logs();
+            throw Failure("the plugin refused to load: " + (lines.empty() ? "" : lines.back().message));
+        }
+        loaded_.emplace_back(descriptor, plugin);
+    }
+
+    detail::Core core_;
+    std::vector<std::pair<const madang_plugin_descriptor*, madang_plugin*>> loaded_;
+    std::vector<std::unique_ptr<Plugin>> plugins_;
+};
+
+// What the client says of itself, before it connects or asks.
+template <class Self>
+class ClientScope {
+  public:
+    // claims: what the token says; "sub" is added. Without user(): anonymous.
+    Self& user(std::string_view id, json claims = json::object()) {
+        claims["sub"] = id;
+        scope_.fields[MADANG_SCOPE_USER_ID] = id;
+        scope_.fields[MADANG_SCOPE_USER_JSON] = claims.dump();
+        return self();
+    }
+    Self& session(const json& session) {
+        scope_.fields[MADANG_SCOPE_SESSION_JSON] = session.dump();
+        return self();
+    }
+    Self& header(std::string name, std::string_view value) {
+        for (char& c : name)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+        scope_.lists[MADANG_SCOPE_HEADERS].emplace_back(std::move(name), value);
+        return self();
+    }
+    Self& cookie(std::string_view name, std::string_view value) {
+        return header("cookie", std::string(name).append("=").append(value));
+    }
+    Self& client(std::string_view address, std::uint16_t port) {
+        scope_.fields[MADANG_SCOPE_CLIENT_ADDRESS] = address;
+        scope_.fields[MADANG_SCOPE_CLIENT_PORT] = std::to_string(port);
+        return self();
+    }
+
+  protected:
+    ClientScope(std::string_view type, std::string_view method, std::string_view scheme,
+                std::string_view target) {
+        const auto question = target.find('?');
+        auto& fields = scope_.fields;
+        fields[MADANG_SCOPE_TYPE] = type;
+        fields[MADANG_SCOPE_HTTP_VERSION] = "1.1";
+        fields[MADANG_SCOPE_METHOD] = method;
+        fields[MADANG_SCOPE_SCHEME] = scheme;
+        fields[MADANG_SCOPE_RAW_PATH] = target.substr(0, question);
+        fields[MADANG_SCOPE_PATH] = percent_decoded(target.substr(0, question));
+        if (question != std::string_view::npos)
+            fields[MADANG_SCOPE_QUERY_STRING] = target.substr(question + 1);
+        fields[MADANG_SCOPE_SERVER_ADDRESS] = "127.0.0.1";
+        fields[MADANG_SCOPE_SERVER_PORT] = "8000";
+        fields[MADANG_SCOPE_REQUEST_ID] = "test";
+        client("127.0.0.1", 50'000);
+    }
+    detail::ScopeData scope_;
+
+  private:
+    Self& self() noexcept { return static_cast<Self&>(*this); }
+};
+
+struct Connected {
+    bool accepted = false;
+    std::string subprotocol;
+    Texts headers;             // given to accept
+    std::uint16_t status = 0;  // 101; refused: 403, 404 (no route), 500 (failed); 0: no answer yet
+    explicit operator bool() const noexcept { return accepted; }
+};
+
+// One client of one consumer. The server must outlive it.
+class Communicator : public ClientScope<Communicator> {
+  public:
+    static constexpr std::chrono::milliseconds default_timeout{1000};  // real time
+
+    Communicator(Server& server, std::string_view target)
+        : ClientScope("websocket", "GET", "ws", target), server_(&server) {}
+    Communicator(const Communicator&) = delete;
+    Communicator& operator=(const Communicator&) = delete;
+    ~Communicator() {
+        if (connection_ != nullptr) server_->core_.disconnect(*connection_, 1006);
+    }
+
+    Communicator& subprotocols(std::initializer_list<std::string_view> offered) {
+        for (const auto name : offered) scope_.lists[MADANG_SCOPE_SUBPROTOCOLS].emplace_back(name, "");
+        return *this;
+    }
+    Connected connect() {
+        if (connection_ != nullptr) throw Failure("connect is called once");
+        connection_ = &server_->core_.connect(scope_);
+        return {connection_->http_status == 101, connection_->subprotocol, connection_->headers,
+                connection_->http_status};
+    }
+
+    void send_text(std::string_view text) { server_->core_.receive(connection(), MADANG_TEXT, text); }
+    void send_binary(std::string_view bytes) { server_->core_.receive(connection(), MADANG_BINARY, bytes); }
+    void send_json(const json& value) { send_text(value.dump()); }
+
+    // What the consumer sent before it closed can still be received.
+    std::string receive_text(std::chrono::milliseconds timeout = default_timeout) {
+        return receive(Frame::text, timeout);
+    }
+    std::string receive_binary(std::chrono::milliseconds timeout = default_timeout) {
+        return receive(Frame::binary, timeout);
+    }
+    json receive_json(std::chrono::milliseconds timeout = default_timeout) {
+        return json::parse(receive_text(timeout));
+    }
+    // True when nothing is there; wait only where another thread might send.
+    bool receive_nothing(std::chrono::milliseconds wait = {}) {
+        return !server_->core_.run_until(wait, [&] { return !connection().sent.empty(); });
+    }
+    // The code with which the consumer closed; everything it sent must have been received.
+    std::uint16_t receive_close(std::chrono::milliseconds timeout = default_timeout) {
+        if (!server_->core_.run_until(timeout, [&] { return connection().state == detail::State::closed; }))
+            throw Failure("the consumer did not close");
+        if (!connection().sent.empty()) throw Failure("before the close: " + connection().sent.front().bytes);
+        return connection().close_code;
+    }
+    std::string close_reason() const { return connection().close_reason; }
+    bool closed() const { return connection().state == detail::State::closed; }
+
+    void disconnect(std::uint16_t code = 1000) { server_->core_.disconnect(connection(), code); }
+
+    std::string channel_name() const { return connection().channel; }
+    bool in_group(std::string_view group) const { return connection().groups.contains(group); }
+
+  private:
+    detail::Connection& connection() const {
+        if (connection_ == nullptr) throw Failure("connect first");
+        return *connection_;
+    }
+    std::string receive(Frame kind, std::chrono::milliseconds timeout) {
+        auto& sent = connection().sent;
+        server_->core_.run_until(
+            connection().state == detail::State::closed ? std::chrono::milliseconds{} : timeout,
+            [&] { return !sent.empty(); });
+        if (sent.empty())
+            throw Failure(closed() ? "closed, and nothing left to receive" : "nothing was received");
+        if (sent.front().kind != kind)
+            throw Failure("received the other kind of message: " + sent.front().bytes);
+        std::string bytes = std::move(sent.front().bytes);
+        sent.pop_front();
+        return bytes;
+    }
+
+    Server* server_;
+    detail::Connection* connection_ = nullptr;
+};
+
+struct HttpResponse {
+    std::uint16_t status = 0;
+    Texts headers;
+    std::string body;
+    json json_body() const { return json::parse(body); }
+    std::string header(std::string_view name) const {
+        for (const auto& [key, value] : headers)
+            if (madang::detail::same_name(key, name)) return value;
+        return {};
+    }
+};
+
+// One request to a view.
+class HttpCommunicator : public ClientScope<HttpCommunicator> {
+  public:
+    HttpCommunicator(Server& server, std::string_view method, std::string_view target)
+        : ClientScope("http", method, "http", target), server_(&server) {}
+
+    HttpCommunicator& body(std::string_view bytes) {
+        body_ = bytes;
+        return *this;
+    }
+    HttpCommunicator& json_body(const json& value) {
+        return header("content-type", "application/json").body(value.dump());
+    }
+    // 504 when the view has not answered in time.
+    HttpResponse get_response(std::chrono::milliseconds timeout = Communicator::default_timeout) {
+        detail::PendingRequest& pending = server_->core_.request(scope_, body_);
+        std::optional<detail::Answer> answer;
+        server_->core_.run_until(timeout, [&] {
+            const std::lock_guard lock(pending.mutex);
+            answer = pending.answer;
+            return answer.has_value();
+        });
+        if (!answer) return {504, {}, {}};
+        return {answer->status, answer->headers, answer->body};
+    }
+
+  private:
+    Server* server_;
+    std::string body_;
+};
+
+}  // namespace madang::testing

@@ -1,0 +1,6 @@
+#include "hello.hpp"
+
+MADANG_PLUGIN(.id = "hello", .version = "0.1.0", .summary = "Greets") {
+    plugin.websocket<hello::HelloConsumer>("/ws/hello/<str:name>/");
+    plugin.post("/hello/<str:name>", hello::greet);
+}
