@@ -2,10 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <optional>
 #include <stdexcept>
 
 #include "broker/bench/proc.hpp"
@@ -53,11 +55,20 @@ std::vector<step> steps_of(const bench_options& options, runs& run) {
             stall};
 }
 
+std::string commit() {
+    std::string text(64, '\0');
+    std::FILE* git = popen("git describe --always --dirty 2>/dev/null", "re");
+    text.resize(git ? std::fread(text.data(), 1, text.size(), git) : 0);
+    if (git) pclose(git);
+    return text.substr(0, text.find('\n'));
+}
+
 std::string heading(const bench_options& options) {
     char date[32];
     const auto now = std::time(nullptr);
+    const auto made_of = commit();
     std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-    return machine() + "; " + date + (options.commit.empty() ? "" : "; commit " + options.commit) +
+    return machine() + "; " + date + (made_of.empty() ? "" : "; commit " + made_of) +
            (options.quick ? "; --quick: too short for figures to mean anything" : "") + ".";
 }
 
@@ -72,6 +83,8 @@ int bench_main(const bench_options& options) try {
     for (const auto& step : steps_of(options, run)) {
         try {
             auto found = step.measure();
+            for (auto& one : found)
+                if (options.quick) one.at_least = one.at_most = std::nullopt;
             if (!options.json) std::cout << to_text(found) << std::flush;
             for (auto& one : found) findings.push_back(std::move(one));
         } catch (const interrupted&) {
@@ -82,11 +95,11 @@ int bench_main(const bench_options& options) try {
         }
     }
     if (options.json) std::cout << to_json(findings);
-    if (!options.docs.empty()) {
-        std::ofstream page(options.docs);
+    if (!options.write.empty()) {
+        std::ofstream page(options.write);
         page << to_markdown(findings, heading(options));
         if (!failed.empty()) page << "\n## Not measured\n\n```\n" << failed << "```\n";
-        if (!page.flush()) throw std::runtime_error("cannot write " + options.docs);
+        if (!page.flush()) throw std::runtime_error("cannot write " + options.write);
     }
     if (!failed.empty()) return 2;
     if (intact(findings)) return 0;

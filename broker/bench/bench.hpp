@@ -31,9 +31,8 @@ struct bench_options {
     bool echo = false;                   // floor: the bare echo instead of a fan-out
     bool quick = false;                  // few and short: shows that nothing is lost, not how fast it is
     bool json = false;
-    std::string docs;    // all: also write this page
-    std::string commit;  // named on the page
-    std::string url;     // with pid: a server that runs already
+    std::string write;  // also write this Markdown page
+    std::string url;    // with pid: a server that runs already
     pid_t pid = 0;
     std::string server = "/proc/self/exe";  // the madang binary to start
     std::string plugin;  // "": madang-bench-plugins/bench.so beside the binary, if it is there

@@ -1,8 +1,12 @@
 #include "broker/bench/compare.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "broker/bench/proc.hpp"
+#include "broker/bench/socket.hpp"
 
 namespace madang::bench {
 
@@ -16,25 +20,44 @@ double microseconds(const histogram& latency, double q) {
     return static_cast<double>(latency.quantile(q)) / 1e3;
 }
 
+// With what its memory grew by, in bytes, over what was resident when all had joined.
+std::pair<load_result, double> one_round(const side& one) {
+    load generator(*one.server, one.spec);
+    generator.connect();
+    generator.join();
+    reset_peak_memory(one.server->pid());
+    const auto before = resident_memory(one.server->pid());
+    auto result = generator.run();
+    const auto peak = peak_memory(one.server->pid());
+    return {std::move(result), static_cast<double>(peak - std::min(peak, before))};
+}
+
 }  // namespace
+
+void wait_until_quiet(pid_t pid) {
+    constexpr std::int64_t look = 50'000'000, quiet = look / 10, patience = 20'000'000'000;
+    const auto give_up = now_ns() + patience;
+    for (auto before = cpu_time(pid); now_ns() < give_up;) {
+        check_interrupted();
+        poll(nullptr, 0, look / 1'000'000);
+        const auto now = cpu_time(pid);
+        if (now - before < quiet) return;
+        before = now;
+    }
+}
 
 std::vector<side_runs> take_turns(const std::vector<side>& sides, std::uint32_t rounds) {
     std::vector<side_runs> out(sides.size());
     std::vector<per_round> notes(sides.size());
     for (std::uint32_t round = 0; round < rounds; ++round) {
         for (std::size_t i = 0; i < sides.size(); ++i) {
-            load generator(*sides[i].server, sides[i].spec);
-            generator.connect();
-            generator.join();
-            reset_peak_memory(sides[i].server->pid());
-            const auto before = resident_memory(sides[i].server->pid());
-            const auto result = generator.run();
-            const auto peak = peak_memory(sides[i].server->pid());
+            const auto [result, growth] = one_round(sides[i]);
+            wait_until_quiet(sides[i].server->pid());
 
             auto& runs = out[i];
             runs.per_cpu_second.push_back(result.per_cpu_second());
             runs.p99_us.push_back(microseconds(result.latency, 0.99));
-            runs.memory_growth.push_back(static_cast<double>(peak - std::min(peak, before)));
+            runs.memory_growth.push_back(growth);
             runs.figures.count += result.deliveries;
             runs.figures.lost += result.lost;
             runs.figures.reordered += result.reordered;

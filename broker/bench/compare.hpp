@@ -22,6 +22,10 @@ struct side_runs {
     std::vector<double> memory_growth;  // bytes: peak over what was resident when the members had joined
 };
 
+// Waits until the process used less than a tenth of a core for 50 ms, at most 20 s: after a round the server
+// still works off what closing thousands of connections means, which must not disturb the next side.
+void wait_until_quiet(pid_t pid);
+
 // Runs every side once per round, each time with fresh connections.
 std::vector<side_runs> take_turns(const std::vector<side>& sides, std::uint32_t rounds);
 

@@ -13,7 +13,7 @@ namespace madang::bench {
 struct connect_spec {
     std::string route = "/ws/echo/";
     std::vector<std::string> tokens = {};  // bearer tokens, used in turn; none: anonymous
-    std::uint32_t at_once = 64;       // closed loop: handshakes under way
+    std::uint32_t at_once = 64;            // closed loop: handshakes under way
     double rate = 0;      // per second; above 0: open loop, started by the clock whatever is under way
     double warmup = 0.5;  // seconds
     double seconds = 2;

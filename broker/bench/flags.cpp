@@ -37,8 +37,7 @@ void add_bench_flags(CLI::App& bench, bench_options& options) {
     bench.add_flag("--quick", options.quick,
                    "small and short: shows that nothing is lost, not how fast it is");
     bench.add_flag("--json", options.json, "JSON instead of text");
-    bench.add_option("--docs", options.docs, "also write this Markdown page");
-    bench.add_option("--commit", options.commit, "named on the page");
+    bench.add_option("--write", options.write, "also write this Markdown page");
     bench.add_option("--url", options.url, "a server that runs already, with --pid; http://ADDRESS:PORT");
     bench.add_option("--pid", options.pid, "its process");
     bench.add_option("--server", options.server, "the madang binary to start (default: this one)");

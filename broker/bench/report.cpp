@@ -45,10 +45,10 @@ std::string to_text(const std::vector<finding>& findings) {
                            verdict(one).empty() ? "" : ": " + verdict(one));
         if (one.sides.empty()) continue;
         out +=
-            fmt::format("  {:<22}{:>14}{:>12}{:>12}{:>12}{:>12}{:>8}{:>8}{:>8}{:>8}\n", "", "per CPU-second",
+            fmt::format("  {:<40}{:>14}{:>12}{:>12}{:>12}{:>12}{:>8}{:>8}{:>8}{:>8}\n", "", "per CPU-second",
                         "per second", "p50 us", "p99 us", "p999 us", "client", "lost", "order", "other");
         for (const auto& side : one.sides)
-            out += fmt::format("  {:<22}{:>14}{:>12}{:>12.0f}{:>12.0f}{:>12.0f}{:>8.2f}{:>8}{:>8}{:>8}\n",
+            out += fmt::format("  {:<40}{:>14}{:>12}{:>12.0f}{:>12.0f}{:>12.0f}{:>8.2f}{:>8}{:>8}{:>8}\n",
                                side.name, short_number(side.per_cpu_second), short_number(side.per_second),
                                side.p50_us, side.p99_us, side.p999_us, side.client_cores, side.lost,
                                side.reordered, side.other);

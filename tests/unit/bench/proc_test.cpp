@@ -42,7 +42,7 @@ TEST(Process, KnowsItsOwnTimeAndMemory) {
 }
 
 TEST(Process, ThatIsGoneIsAnError) {
-    constexpr pid_t none = 0x3fffffff;  // above the kernel's highest
+    constexpr pid_t none = 4'194'304;  // above the kernel's highest
     EXPECT_THROW(cpu_time(none), std::system_error);
     EXPECT_THROW(proportional_memory(none), std::system_error);
 }
