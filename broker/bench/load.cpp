@@ -81,11 +81,11 @@ void load::connect() {
     }
 }
 
+bool load::nothing_outstanding() const {
+    return std::all_of(windows_.begin(), windows_.end(), [](auto& one) { return one.outstanding() == 0; });
+}
+
 void load::join() {
-    auto done = [this] {
-        return std::all_of(windows_.begin(), windows_.end(),
-                           [](auto& one) { return one.outstanding() == 0; });
-    };
     std::vector<bool> joined(spec_.groups);
     for (const auto begin = now_ns(); std::find(joined.begin(), joined.end(), false) != joined.end();) {
         if (now_ns() - begin > 3 * patience)
@@ -97,7 +97,7 @@ void load::join() {
         publish_all();
         // Large groups first work off the notices of who joined, so the wait grows with the groups.
         const auto probe_end = now_ns() + probe_interval * (1 + spec_.members / 500);
-        while (!done() && now_ns() < probe_end) poll(20);
+        while (!nothing_outstanding() && now_ns() < probe_end) poll(20);
         for (std::size_t i = 0; i < windows_.size(); ++i) {
             if (windows_[i].outstanding() == 0) joined[i] = true;
             windows_[i].abandon();
@@ -138,9 +138,7 @@ load_result load::run() {
         }
         if (reads_ != reads) heard = now;
         reads = reads_;
-        const bool idle =
-            std::all_of(windows_.begin(), windows_.end(), [](auto& one) { return !one.outstanding(); });
-        if (started && !publishing_ && idle) break;
+        if (started && !publishing_ && nothing_outstanding()) break;
         if (now - heard > patience / 4) {  // what is outstanding now never came
             for (auto& one : windows_) result_.lost += one.outstanding();
             if (publishing_)

@@ -79,6 +79,7 @@ class load {
     void publish_all();
     void flush(std::size_t index);
     std::size_t reading_members() const;
+    bool nothing_outstanding() const;
     [[noreturn]] void fail(std::size_t index, const std::string& why) const;
 
     const target& server_;
