@@ -15,7 +15,7 @@ std::string short_number(double value) {
     if (value >= 1e4) return fmt::format("{:.0f} k", value / 1e3);
     if (value >= 1e3) return fmt::format("{:.1f} k", value / 1e3);
     if (value >= 100) return fmt::format("{:.0f}", value);
-    return fmt::format("{:.2f}", value);
+    return fmt::format("{:.{}f}", value, value < 1 ? 3 : 2);  // so that a share just below its target shows
 }
 
 std::string target_of(const finding& one) {

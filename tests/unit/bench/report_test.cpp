@@ -47,9 +47,9 @@ TEST(Report, NamesTargetMeasurementAndCommand) {
     const auto page = to_markdown({example()}, "A machine.");
     EXPECT_THAT(page, HasSubstr("A machine."));
     EXPECT_THAT(page,
-                HasSubstr("| fan-out | at least 0.75 | 0.80 of the floor | met | `madang bench fanout` |"));
+                HasSubstr("| fan-out | at least 0.750 | 0.800 of the floor | met | `madang bench fanout` |"));
     EXPECT_THAT(page, HasSubstr("| floor | 12.50 M |"));
-    EXPECT_THAT(to_text({example()}), HasSubstr("fan-out: 0.80 of the floor (at least 0.75: met)"));
+    EXPECT_THAT(to_text({example()}), HasSubstr("fan-out: 0.800 of the floor (at least 0.750: met)"));
 }
 
 TEST(Report, IsJsonForPrograms) {
