@@ -1,0 +1,68 @@
+// The processes a benchmark measures: a Madang server (this same binary) or the floor, each a child that ends
+// with its object, and with us however we end (PR_SET_PDEATHSIG).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace madang::bench {
+
+struct endpoint {
+    std::uint32_t address = 0x7f000001;  // host byte order
+    std::uint16_t port = 0;
+    std::string host() const;  // "127.0.0.1:8000"
+};
+
+// "http://127.0.0.1:8000" or "127.0.0.1:8000"; throws std::invalid_argument.
+endpoint parse_endpoint(const std::string& url);
+
+class child_process {
+  public:
+    // Forks; the child runs `body` and exits with what it returns. Only while this process has one thread.
+    explicit child_process(const std::function<int()>& body);
+    child_process(child_process&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+    child_process& operator=(child_process&&) = delete;
+    ~child_process();  // SIGTERM, and SIGKILL after 12 s; waits
+
+    pid_t pid() const { return pid_; }
+    bool ended();  // reaps it
+
+  private:
+    pid_t pid_;
+};
+
+// A server under measurement: a child of ours, or one that runs already.
+class target {
+  public:
+    target(pid_t pid, endpoint where) : pid_(pid), where_(std::move(where)) {}
+    target(child_process child, endpoint where) : pid_(child.pid()), where_(std::move(where)) {
+        child_.push_back(std::move(child));
+    }
+    pid_t pid() const { return pid_; }
+    const endpoint& where() const { return where_; }
+
+  private:
+    std::vector<child_process> child_;  // none or one
+    pid_t pid_;
+    endpoint where_;
+};
+
+struct server_command {
+    std::string binary = "/proc/self/exe";
+    std::uint32_t loops = 1;
+    std::string plugin;  // "": only the bundled ones
+    std::string jwt_secret;
+    std::vector<std::string> more;  // further arguments, at the end
+};
+
+// Waits until the server has printed its address; throws std::runtime_error with what it said when it does
+// not.
+target start_server(const server_command& command);
+target start_floor();
+
+}  // namespace madang::bench

@@ -1,0 +1,35 @@
+// Two cores shared with everything else: what is compared runs in turns, and what is reported is a median.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/bench/load.hpp"
+#include "broker/bench/report.hpp"
+
+namespace madang::bench {
+
+struct side {
+    std::string name;
+    const target* server;
+    load_spec spec;
+};
+
+struct side_runs {
+    side_figures figures;                // medians; count, lost, reordered and other are sums
+    std::vector<double> per_cpu_second;  // per round
+    std::vector<double> p99_us;
+    std::vector<double> memory_growth;  // bytes: peak over what was resident when the members had joined
+};
+
+// Waits until the process used less than a tenth of a core for 50 ms, at most 20 s: after a round the server
+// still works off what closing thousands of connections means, which must not disturb the next side.
+void wait_until_quiet(pid_t pid);
+
+// Runs every side once per round, each time with fresh connections.
+std::vector<side_runs> take_turns(const std::vector<side>& sides, std::uint32_t rounds);
+
+// Median over the rounds of one's figure divided by the other's in the same round.
+double median_ratio(const std::vector<double>& one, const std::vector<double>& other);
+
+}  // namespace madang::bench
