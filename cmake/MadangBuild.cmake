@@ -10,8 +10,7 @@ if(MADANG_MOLD)
 endif()
 
 add_library(madang_flags INTERFACE)
-target_compile_options(madang_flags INTERFACE -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Woverloaded-virtual
-                                              -fno-omit-frame-pointer)
+target_compile_options(madang_flags INTERFACE -Wall -Wextra -Wpedantic -Woverloaded-virtual -fno-omit-frame-pointer)
 target_include_directories(madang_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(MADANG_SANITIZE)
   add_compile_options(-fsanitize=${MADANG_SANITIZE} -fno-sanitize-recover=all -g)
