@@ -22,9 +22,6 @@ if(MADANG_SANITIZE)
   add_link_options(-fsanitize=${MADANG_SANITIZE})
   add_compile_definitions(MADANG_SANITIZED)
 endif()
-if(MADANG_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage in the libraries, not only in the fuzzers
-endif()
 
 # madang_library(name SOURCES... DEPS...): a static library named after its folder.
 function(madang_library name)
@@ -49,26 +46,4 @@ function(madang_test name)
   # The list is taken apart at four levels on its way into ctest's file; eight backslashes keep it one value.
   string(REPLACE ";" "\\\\\\\\\\\\\\\\;" labels "${ARG_LABELS}")
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${labels}" TIMEOUT 120)
-endfunction()
-
-# madang_fuzzer(name SOURCES... DEPS...): one libFuzzer program with its corpus in tests/fuzz/corpus/NAME. Elsewhere
-# than in the fuzz build it is a test that replays the corpus.
-function(madang_fuzzer name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
-  set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
-  if(MADANG_FUZZ)
-    add_executable(fuzz_${name} ${ARG_SOURCES})
-    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-    set_target_properties(fuzz_${name} PROPERTIES OUTPUT_NAME ${name}
-                                                  RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzzers)
-    if(NOT TARGET madang_fuzzers)
-      add_custom_target(madang_fuzzers)
-    endif()
-    add_dependencies(madang_fuzzers fuzz_${name})
-  else()
-    add_executable(fuzz_${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
-    add_test(NAME fuzz.replay.${name} COMMAND fuzz_${name} ${corpus})
-    set_tests_properties(fuzz.replay.${name} PROPERTIES LABELS unit TIMEOUT 60)
-  endif()
-  target_link_libraries(fuzz_${name} PRIVATE madang_flags ${ARG_DEPS})
 endfunction()
