@@ -1,0 +1,38 @@
+# syntax=docker/dockerfile:1
+# The server with its bundled plugins: docker build -t madang . && docker run -p 8000:8000 madang
+
+FROM debian:12 AS builder
+WORKDIR /src
+# The packages before the sources: they change seldom.
+COPY dev .
+RUN ./dev install build && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN ./dev build release \
+ && cmake --install build/release --prefix /opt/madang --strip
+
+FROM debian:12-slim
+# What `ldd` names of the binary and the bundled plugins; tests/checks/docker_check.py holds the list equal to theirs.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      ca-certificates \
+      libcaf-core0.17 \
+      libfmt9 \
+      libprometheus-cpp-core1.0 \
+      libspdlog1.10 \
+      libssl3 \
+      libstdc++6 \
+      zlib1g \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --home-dir /var/lib/madang --create-home --shell /usr/sbin/nologin madang
+COPY --from=builder /opt/madang /opt/madang
+ENV PATH=/opt/madang/bin:$PATH \
+    MADANG_LISTEN=0.0.0.0:8000
+USER madang
+WORKDIR /var/lib/madang
+# The public listener. The internal one (metrics, readiness) stays on the container's loopback unless told otherwise.
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["madang", "health"]
+# SIGTERM drains within MADANG_DRAIN_TIMEOUT; give `docker stop` longer than that.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["madang"]
+CMD ["serve"]
