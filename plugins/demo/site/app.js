@@ -1,0 +1,297 @@
+import { $, copy, make, paint_face, server_is_up } from "./dom.js";
+import { LogView } from "./log_view.js";
+import { start_notify_panel } from "./notify_panel.js";
+import { clean_name, clean_title } from "./protocol.js";
+import { Room } from "./room.js";
+import { language, t, translate } from "./text.js";
+
+const first_room = "madang";
+const names = {
+  en: ["Magpie", "Persimmon", "Pine", "Moon", "Tiger", "Crane", "Plum", "Maple", "Bamboo", "Heron"],
+  ko: ["까치", "감나무", "소나무", "보름달", "호랑이", "두루미", "매화", "단풍", "대나무", "해오라기"],
+};
+const narrow = matchMedia("(max-width: 51.99rem)");
+const rooms = new Map(); // title -> { room, log, item, draft }
+let active = null;
+let notify_unread = 0;
+
+// Storage of this window only, so that two windows are two people. A browser may forbid it.
+const memory = {
+  get(key) { try { return sessionStorage.getItem(key); } catch { return null; } },
+  set(key, value) { try { sessionStorage.setItem(key, value); } catch { /* then it lasts until the next reload */ } },
+};
+
+// --- rooms ---------------------------------------------------------------------------------------------------------
+
+const view = {
+  entry(room, entry) {
+    const open = rooms.get(room.title);
+    if (open?.room !== room) return;
+    open.log.put(entry);
+    const seen = open === active && !document.hidden;
+    if (entry.kind === "message" && !entry.own && !seen) {
+      room.unread += 1;
+      show_unread();
+    }
+    if (open === active && !open.log.at_end()) $("newer").hidden = false;
+  },
+  state(room) {
+    const open = rooms.get(room.title);
+    if (open?.room !== room) return;
+    open.item.dataset.state = room.connection.state;
+    if (open === active) show_state();
+    if (open === active) announce(t(`say_${room.connection.state}`, { room: room.title }));
+  },
+};
+
+function open_room(title) {
+  if (!rooms.has(title)) {
+    const room = new Room(title, view, server_is_up);
+    const log = new LogView(room, {
+      on_away: (away) => { if (active?.room === room && !away) $("newer").hidden = true; },
+      on_again: (entry) => room.say_again(entry),
+    });
+    const enter = make("button", { class: "enter", type: "button" }, make("span", { class: "dot" }),
+      make("span", { class: "title", text: title, dir: "auto" }), make("span", { class: "count", hidden: "" }));
+    const leave = make("button", { class: "plain leave", type: "button", text: "×" });
+    const item = make("li", { "data-state": "idle" }, enter, leave);
+    enter.addEventListener("click", () => { switch_to(title); close_panels(); if (!narrow.matches) $("say").focus(); });
+    leave.addEventListener("click", () => leave_room(title));
+    rooms.set(title, { room, log, item, draft: "" });
+    $("room_list").append(item);
+    $("logs").append(log.element);
+    room.connection.start();
+  }
+  switch_to(title);
+  label_rooms();
+}
+
+function switch_to(title) {
+  if (active) active.draft = $("say").value;
+  active = rooms.get(title);
+  for (const { log, item } of rooms.values()) {
+    const on = log === active.log;
+    log.element.hidden = !on;
+    item.querySelector(".enter").toggleAttribute("aria-current", on);
+  }
+  active.room.unread = 0;
+  $("room_title").textContent = title;
+  $("say").value = active.draft;
+  $("newer").hidden = true;
+  history.replaceState(null, "", `#${encodeURIComponent(title)}`);
+  memory.set("rooms", JSON.stringify([...rooms.keys()]));
+  active.log.to_end();
+  grow();
+  show_state();
+  show_unread();
+}
+
+function leave_room(title) {
+  const { room, log, item } = rooms.get(title);
+  const neighbour = item.previousElementSibling ?? item.nextElementSibling;
+  if (!neighbour) return; // the last one stays
+  rooms.delete(title);
+  room.leave();
+  log.element.remove();
+  item.remove();
+  const next = active.room === room ? [...rooms.values()].find((open) => open.item === neighbour) : active;
+  switch_to(next.room.title);
+  label_rooms();
+  neighbour.querySelector(".enter").focus();
+}
+
+function label_rooms() {
+  for (const [title, { item }] of rooms) {
+    const leave = item.querySelector(".leave");
+    leave.setAttribute("aria-label", t("leave", { room: title }));
+    leave.title = t("leave", { room: title });
+    leave.hidden = rooms.size === 1;
+  }
+}
+
+// --- what is shown of connections and unread messages ---------------------------------------------------------------
+
+function show_count(badge, n) {
+  badge.hidden = n === 0;
+  badge.textContent = n > 99 ? "99+" : n;
+  badge.setAttribute("aria-label", t("unread", { n }));
+}
+
+function show_unread() {
+  let total = 0;
+  for (const { room, item } of rooms.values()) {
+    show_count(item.querySelector(".count"), room.unread);
+    total += room.unread;
+  }
+  show_count($("rooms_unread"), total);
+  show_count($("notify_unread"), notify_unread);
+  document.title = `${total ? `(${total}) ` : ""}${active.room.title} · Madang`;
+}
+
+function show_state() {
+  const { connection } = active.room;
+  const seconds = Math.ceil((connection.retry_at - Date.now()) / 1000);
+  let text = t(connection.state, { code: connection.close_code, s: seconds });
+  if (connection.state === "waiting" && seconds < 1) text = t("waiting_now");
+  if (connection.state === "waiting" && !navigator.onLine) text = t("offline");
+  $("state").dataset.state = connection.state;
+  if ($("state_text").textContent !== text) $("state_text").textContent = text;
+  $("state").title = connection.close_reason;
+  $("retry").hidden = !["waiting", "refused", "ended"].includes(connection.state);
+}
+
+function announce(text) {
+  $("announce").textContent = text;
+}
+
+function retry_all() {
+  for (const { room } of rooms.values()) if (room.connection.state === "waiting") room.connection.start();
+}
+
+setInterval(() => { if (active.room.connection.state === "waiting") show_state(); }, 500);
+addEventListener("online", retry_all);
+addEventListener("offline", show_state);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  active.room.unread = 0;
+  show_unread();
+});
+$("retry").addEventListener("click", () => { active.room.connection.start(); retry_all(); $("say").focus(); });
+
+// --- saying something -------------------------------------------------------------------------------------------------
+
+function grow() {
+  const box = $("say");
+  box.style.height = "auto";
+  box.style.height = `${box.scrollHeight}px`;
+}
+
+function say() {
+  const text = $("say").value.replace(/\s+$/, "");
+  if (!text.trim()) return;
+  if (!active.room.say($("name").value, text)) return announce(t("full"));
+  $("say").value = "";
+  grow();
+  active.log.to_end();
+}
+
+$("composer").addEventListener("submit", (event) => { event.preventDefault(); say(); $("say").focus(); });
+$("say").addEventListener("input", grow);
+// Enter that ends an IME composition belongs to the composition: isComposing, or key code 229 where a browser ends the
+// composition before the key event.
+$("say").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  say();
+});
+$("newer").addEventListener("click", () => { active.log.to_end(); $("newer").hidden = true; $("say").focus(); });
+$("share").addEventListener("click", async () => { if (await copy(location.href)) announce(t("copied")); });
+
+function set_name(name) {
+  $("name").value = name;
+  memory.set("name", name);
+  paint_face($("my_face"), name);
+  $("say").placeholder = t("say_as", { name });
+}
+$("name").addEventListener("change", () => set_name(clean_name($("name").value) || $("name").defaultValue));
+$("name").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.isComposing) { $("name").blur(); close_panels(); $("say").focus(); }
+});
+
+$("join").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const title = clean_title($("join_name").value);
+  if (!title) return;
+  $("join_name").value = "";
+  open_room(title);
+  close_panels();
+  $("say").focus();
+});
+
+// --- panels -----------------------------------------------------------------------------------------------------------
+// On a wide screen the rooms always stand beside the talk; on a narrow one both panels slide over it and hold the focus.
+
+let opener = null;
+
+function show_panels() {
+  const shown = document.body.dataset.panel ?? "";
+  $("notify").hidden = shown !== "notify";
+  $("rooms").inert = narrow.matches && shown !== "rooms";
+  const covered = narrow.matches && shown !== "";
+  $("room").inert = covered;
+  document.querySelector(".roof").inert = covered;
+  for (const name of ["rooms", "notify"]) $(`${name}_button`).setAttribute("aria-expanded", shown === name);
+}
+
+function open_panel(name) {
+  opener = $(`${name}_button`);
+  document.body.dataset.panel = name;
+  if (name === "notify") { notify_unread = 0; show_unread(); }
+  show_panels();
+  (name === "notify" ? $("token") : rooms.get(active.room.title).item.querySelector(".enter")).focus();
+}
+
+function close_panels() {
+  if (!document.body.dataset.panel) return;
+  delete document.body.dataset.panel;
+  show_panels();
+  opener?.focus();
+}
+
+for (const name of ["rooms", "notify"]) {
+  $(`${name}_button`).addEventListener("click", () => document.body.dataset.panel === name ? close_panels() : open_panel(name));
+}
+for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", close_panels);
+$("veil").addEventListener("click", close_panels);
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing) return;
+  if (document.body.dataset.panel) close_panels();
+  else $("say").focus();
+});
+narrow.addEventListener("change", show_panels);
+
+// --- beginning --------------------------------------------------------------------------------------------------------
+
+const notify = start_notify_panel({
+  on_arrival() {
+    if (document.body.dataset.panel === "notify" && !document.hidden) return;
+    notify_unread += 1;
+    show_unread();
+  },
+});
+
+function speak(next) {
+  language.now = next;
+  memory.set("language", next);
+  translate(document);
+  for (const { log } of rooms.values()) log.translate();
+  $("language").textContent = next === "ko" ? "English" : "한국어";
+  $("language").lang = language.other();
+  $("say").placeholder = t("say_as", { name: $("name").value });
+  notify.translate();
+  label_rooms();
+  if (active) { show_state(); show_unread(); }
+}
+$("language").addEventListener("click", () => speak(language.other()));
+
+function title_in_address() {
+  try {
+    return clean_title(decodeURIComponent(location.hash.slice(1)));
+  } catch { // not UTF-8
+    return "";
+  }
+}
+addEventListener("hashchange", () => { const title = title_in_address(); if (title) open_room(title); });
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("say").focus(); });
+
+speak(memory.get("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en"));
+const own_names = names[language.now];
+set_name(memory.get("name") ?? own_names[Math.floor(Math.random() * own_names.length)]);
+$("name").defaultValue = $("name").value;
+let remembered = [];
+try { remembered = JSON.parse(memory.get("rooms")) ?? []; } catch { /* begin anew */ }
+const wanted = title_in_address();
+for (const title of remembered) open_room(title);
+if (wanted || rooms.size === 0) open_room(wanted || first_room);
+show_panels();
+if (!narrow.matches) $("say").focus();

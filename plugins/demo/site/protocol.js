@@ -1,0 +1,63 @@
+// What goes over /ws/chat/<room>/. The server knows texts only; who speaks is a convention of this page: "name: text".
+
+const longest_wire_name = 200; // bytes; a group's name, with its namespace, has at most 255
+
+// A group's name is printable ASCII, so every other byte of a title, percent sign and tilde among them, becomes ~XX.
+// A title of dots alone would be taken for a folder by URL parsers.
+export function wire_name(title) {
+  const name = encodeURIComponent(title).replace(/~/g, "~7E").replace(/%/g, "~");
+  return /^\.+$/.test(name) ? name.replace(/\./g, "~2E") : name;
+}
+
+export function clean_title(title) {
+  const letters = [...title.replace(/[\s\p{Cc}\p{Cs}]+/gu, " ").trim()].slice(0, 24);
+  while (wire_name(letters.join("")).length > longest_wire_name) letters.pop();
+  return letters.join("").trim();
+}
+
+export function socket_url(path, page = location) {
+  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}${path}`;
+}
+
+export function clean_name(name) {
+  return [...name.replace(/[:\s\p{Cc}\p{Cs}]+/gu, " ").trim()].slice(0, 24).join("").trim();
+}
+
+export function compose(author, text) {
+  return author ? `${author}: ${text}` : text;
+}
+
+export function split_author(message) {
+  const found = /^([^:\n]{1,24}): ([^]*)$/u.exec(message);
+  return found && found[1].trim() ? { author: found[1].trim(), text: found[2] } : { author: "", text: message };
+}
+
+function error_text(error) {
+  if (typeof error === "string") return error;
+  if (Array.isArray(error)) return error.map(error_text).join("; ");
+  if (error && typeof error === "object") {
+    const what = error.message ?? error.reason ?? error.detail ?? JSON.stringify(error);
+    const where = error.field ?? error.path;
+    return where ? `${where}: ${what}` : String(what);
+  }
+  return String(error);
+}
+
+// A frame as the room understands it; null for one that it does not.
+export function parse_frame(data) {
+  let frame;
+  try {
+    frame = JSON.parse(data);
+  } catch {
+    return null;
+  }
+  if (frame === null || typeof frame !== "object") return null;
+  if ("error" in frame) return { kind: "error", text: error_text(frame.error) };
+  if (typeof frame.message === "string") return { kind: "message", raw: frame.message, ...split_author(frame.message) };
+  if (typeof frame.system === "string") {
+    const found = /^(\S+) (joined|left)$/.exec(frame.system);
+    return found ? { kind: "system", channel: found[1], what: found[2], text: frame.system }
+                 : { kind: "system", channel: "", what: "", text: frame.system };
+  }
+  return null;
+}
