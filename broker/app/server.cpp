@@ -15,6 +15,7 @@
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/net/http_server.hpp"
+#include "broker/net/listener.hpp"
 #include "broker/net/public_site.hpp"
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
@@ -96,7 +97,7 @@ struct server::parts {
         if (found.source == token_source::none) return request_user{};
         auto known = tokens.verify(found.token);
         if (!known) {
-            counts.new_shard_of_thread().add(labelled_counter::tokens_refused, known.error().detail);
+            rare.add(labelled_counter::tokens_refused, known.error().detail);
             log_info("token.refused", {{"reason", known.error().detail}, {"request_id", request.request_id}});
             return known.error();
         }
@@ -125,6 +126,8 @@ struct server::parts {
     const options settings;
     system_clock_source clock;
     metrics counts;
+    metrics_shard& rare = counts.new_shard();  // labelled counters only: any thread
+    address_list trusted;
     jwt_verifier tokens;
     yard actors;
     connection_limits limits;
@@ -165,7 +168,11 @@ result<void> server::load() {
         std::string error;
         if (p.plugins.load(file, error) == nullptr) return fail(errc::invalid_option, error);
     }
-    p.plugins.websocket_routes().for_each([&](const auto& route) { p.routes.emplace(route.get(), resolve(*route, p.settings)); });
+    for (const auto& [pattern, route] : p.plugins.websocket_routes())
+        p.routes.emplace(route.get(), resolve(*route, p.settings));
+    auto trusted = address_list::parse(p.settings.trusted_proxies);
+    if (!trusted) return fail(errc::invalid_option, "--trusted-proxy: " + trusted.error().detail);
+    p.trusted = std::move(*trusted);
 
     if (p.settings.site != "none") {
         const auto folder = p.settings.site.empty() ? bundled_site() : p.settings.site;
@@ -178,6 +185,17 @@ result<void> server::load() {
     if (!p.settings.tls_certificate.empty())
         if (const auto error = p.tls.load(p.settings.tls_certificate, p.settings.tls_key); !error.empty())
             return fail(errc::invalid_option, error);
+    return {};
+}
+
+result<void> server::probe() {
+    const auto& settings = parts_->settings;
+    for (const auto& [address, option] : {std::pair{settings.listen, "--listen"},
+                                          std::pair{settings.internal_listen, "--internal-listen"}}) {
+        std::uint16_t port = 0;
+        std::string error;
+        if (open_listeners(address, option, 1, port, error).empty()) return fail(errc::invalid_option, error);
+    }
     return {};
 }
 
@@ -216,7 +234,7 @@ result<void> server::start() {
                                                                .loops = loops,
                                                                .settings = p.settings,
                                                                .dispatcher = *p.site,
-                                                               .trusted_proxies = trusted(p.settings),
+                                                               .trusted_proxies = p.trusted,
                                                                .limits = &p.limits,
                                                                .tls = p.settings.tls_certificate.empty() ? nullptr : &p.tls,
                                                                .counted = true,
@@ -284,11 +302,10 @@ std::string server::describe() const {
     std::string text;
     for (const auto& each : p.plugins.plugins())
         text += "plugin " + each->id + " " + each->version + " (" + each->path + ")\n";
-    p.plugins.websocket_routes().for_each(
-        [&](const auto& route) { text += "websocket " + route->pattern + " -> " + route->owner->id + "/" + route->name + "\n"; });
-    p.plugins.http_routes().for_each([&](const auto& views) {
+    for (const auto& [pattern, route] : p.plugins.websocket_routes())
+        text += "websocket " + route->pattern + " -> " + route->owner->id + "/" + route->name + "\n";
+    for (const auto& [pattern, views] : p.plugins.http_routes())
         for (const auto& view : views) text += "http " + view->pattern + " -> " + view->owner->id + "/" + view->name + "\n";
-    });
     return text;
 }
 

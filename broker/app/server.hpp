@@ -20,6 +20,8 @@ class server {
     // Loads the plugins, reads certificates and the site's folder: everything that can be wrong without a port. The
     // error's detail is one line that names the mend.
     result<void> load();
+    // Whether the addresses can be listened on, by doing so for a moment.
+    result<void> probe();
     // Starts the loops and listens.
     result<void> start();
     std::uint16_t port() const noexcept;
