@@ -76,8 +76,9 @@ result<user> jwt_verifier::verify(std::string_view token) const {
                       // that
         const auto unverified = decode(text, {});
         if (!unverified) return refuse(token_fault::malformed);
-        return refuse(jwt_get_alg(unverified.get()) == JWT_ALG_HS256 ? token_fault::signature
-                                                                     : token_fault::algorithm);
+        const char* named = jwt_get_header(unverified.get(), "alg");
+        return refuse(named && named == std::string_view("HS256") ? token_fault::signature
+                                                                  : token_fault::algorithm);
     }
     if (jwt_get_alg(verified.get()) != JWT_ALG_HS256) return refuse(token_fault::algorithm);
     const auto header = parse_object(jwt_get_headers_json, verified.get());

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <CLI/CLI.hpp>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
@@ -89,6 +90,9 @@ class file_reader {
         if (access(path_.c_str(), R_OK) != 0) {
             return fail(errc::invalid_option,
                         "--config: " + path_ + " cannot be read: " + std::strerror(errno));
+        }
+        if (std::filesystem::is_directory(path_)) {
+            return fail(errc::invalid_option, "--config: " + path_ + " is a folder; name a file");
         }
         try {
             const toml::table file = toml::parse_file(path_);
@@ -199,14 +203,13 @@ void add_option_flags(CLI::App& app, option_values& into) {
         const std::string name(row.name);
         std::string help(row.help);
         if (!row.rules.limit.empty()) help.append("; more: ").append(row.rules.limit);
-        if (!row.rules.zero.empty()) help.append(row.range().empty() ? "; empty: " : "; 0: ").append(row.rules.zero);
+        if (!row.rules.zero.empty())
+            help.append(row.range().empty() ? "; empty: " : "; 0: ").append(row.rules.zero);
         const auto shown = show_option(defaults, row);
         if (!shown.empty()) help.append(" [").append(shown).append("]");
         CLI::Option* flag = nullptr;
         if (is_flag(row)) {
-            flag = app.add_flag_function(
-                "--" + name + ",!--no-" + name,
-                [&into, name](std::int64_t sum) { into.flags[name] = {sum > 0 ? "true" : "false"}; }, help);
+            flag = app.add_flag("--" + name + ",!--no-" + name, into.switches[name], help);
         } else if (is_list(row)) {
             flag = app.add_option_function<std::vector<std::string>>(
                 "--" + name, [&into, name](const auto& texts) { into.flags[name] = texts; }, help);
@@ -232,6 +235,11 @@ result<configuration> resolve_options(const option_values& values, const environ
     }
     if (auto read = read_environment(result, variables); !read) return read.error();
     for (const auto& row : option_table()) {
+        if (const auto given = values.switches.find(row.name);
+            given != values.switches.end() && !given->second.empty()) {
+            if (auto set = set_from(result.settings, row, std::vector{given->second}, row.flag()); !set)
+                return set.error();
+        }
         const auto given = values.flags.find(row.name);
         if (given == values.flags.end()) continue;
         const auto texts = is_list(row) ? split_all(given->second) : given->second;

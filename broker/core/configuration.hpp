@@ -2,6 +2,7 @@
 // the place that it came from, and the mend. No secret is ever part of an error, a warning or a printout.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ environment process_environment();  // every MADANG_… variable
 // What the command line said, still as text. Must outlive the CLI::App it was added to.
 struct option_values {
     std::map<std::string, std::vector<std::string>, std::less<>> flags;  // by option_row::name
+    std::map<std::string, std::string, std::less<>> switches;            // booleans; "" when not given
     std::string config;                                                  // --config
 };
 
