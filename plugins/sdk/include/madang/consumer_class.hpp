@@ -151,7 +151,8 @@ struct ConsumerAccess {
     static Consumer& of(madang_consumer* consumer) noexcept { return *reinterpret_cast<Consumer*>(consumer); }
 
     template <class Body>
-    [[gnu::always_inline]] static madang_status guarded(Consumer& consumer, std::string_view where, Body&& body) noexcept {
+    [[gnu::always_inline]] static madang_status guarded(Consumer& consumer, std::string_view where,
+                                                        Body&& body) noexcept {
         const bool done = contained(body, [&](std::string_view what) { report(consumer, where, what); });
         return done ? MADANG_OK : MADANG_FAILED;
     }

@@ -266,8 +266,7 @@ class HttpCommunicator : public ClientScope<HttpCommunicator> {
         detail::PendingRequest& pending = server_->core_.request(scope_, body_);
         std::optional<detail::Answer> answer;
         server_->core_.run_until(timeout, [&] {
-            const std::lock_guard lock(pending.mutex);
-            answer = pending.answer;
+            answer = server_->core_.answer_of(pending);
             return answer.has_value();
         });
         if (!answer) return {504, {}, {}};

@@ -168,12 +168,12 @@ class Core {
             pending.answer.reset();
             const auto status =
                 route.table.handle(route.table.context, reinterpret_cast<madang_request*>(&pending));
-            const std::lock_guard lock(pending.mutex);
+            const std::lock_guard lock(mutex_);
             if (status != MADANG_OK && !pending.answer) pending.answer = Answer{500, {}, {}};
             break;
         }
         {
-            const std::lock_guard lock(pending.mutex);
+            const std::lock_guard lock(mutex_);
             if (pending.answer) pending.body.reset();
         }
         run();
@@ -191,6 +191,10 @@ class Core {
         run();
     }
 
+    std::optional<Answer> answer_of(const PendingRequest& pending) const {
+        const std::lock_guard lock(mutex_);
+        return pending.answer;
+    }
     std::vector<LogLine> logs() const {
         const std::lock_guard lock(mutex_);
         return logs_;
@@ -211,10 +215,16 @@ class Core {
     static madang_connection* handle(Connection& c) { return reinterpret_cast<madang_connection*>(&c); }
 
     void post(std::function<void()> task) {
-        {
-            const std::lock_guard lock(mutex_);
-            tasks_.push_back(std::move(task));
-        }
+        const std::lock_guard lock(mutex_);
+        tasks_.push_back(std::move(task));
+        changed_.notify_all();
+    }
+    // The last that a replying thread does here: with it the test may end, and all this with it.
+    void answered(PendingRequest& pending, Answer answer) {
+        const std::lock_guard lock(mutex_);
+        pending.answer = std::move(answer);
+        pending.body.reset();
+        tasks_.push_back([] {});  // wakes whoever waits
         changed_.notify_all();
     }
     void returned(Connection& connection, madang_status status) {
@@ -240,8 +250,7 @@ class Core {
                  const BlockRef& payload) {
         if (connection.state == State::closed) return;
         if (delivery == MADANG_TO_SOCKET) {
-            if (connection.state == State::open)
-                connection.sent.push_back({Frame::text, payload->bytes()});
+            if (connection.state == State::open) connection.sent.push_back({Frame::text, payload->bytes()});
         } else {
             returned(connection,
                      connection.route->table.event(connection.consumer, to_abi(type), payload->handle()));
@@ -416,12 +425,7 @@ class Core {
                 answer.headers.emplace_back(from_abi(headers[i].name), from_abi(headers[i].value));
             }
             if (!valid) answer = {500, {}, {}};
-            {
-                const std::lock_guard lock(of(r).mutex);
-                of(r).body.reset();
-                of(r).answer = std::move(answer);
-            }
-            of(r).core->post([] {});  // wakes whoever waits for the answer
+            of(r).core->answered(of(r), std::move(answer));
             return valid ? MADANG_OK : MADANG_INVALID;
         };
         t.log = [](madang_host* host, madang_log_level level, madang_str event, madang_str message) {

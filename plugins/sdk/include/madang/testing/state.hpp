@@ -148,8 +148,7 @@ struct PendingRequest {  // madang_request
     Core* core = nullptr;
     ScopeData scope;
     std::optional<BlockRef> body;
-    std::mutex mutex;
-    std::optional<Answer> answer;  // guarded by mutex
+    std::optional<Answer> answer;  // this and body: guarded by the core's mutex
 };
 
 }  // namespace detail
