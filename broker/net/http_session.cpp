@@ -52,6 +52,7 @@ void http_session::drain() {
 }
 
 void http_session::close() {
+    auto self = std::move(awaiting_);
     phase_ = phase::closed;
     set_deadline(deadline::none);
     file_.reset();
@@ -189,6 +190,7 @@ void http_session::dispatch() {
             respond(std::move(*response));
         } else if (auto* wait = std::get_if<awaiting_reply>(&answer)) {
             view_timeout_ = wait->timeout;
+            awaiting_ = shared_from_this();  // until view_replied, the time-out or close
             set_deadline(deadline::view);
         } else {
             hand_over(std::move(std::get<take_over>(answer)));
@@ -200,6 +202,7 @@ void http_session::dispatch() {
 
 void http_session::view_replied(std::uint64_t number, http_response&& response) {
     if (phase_ != phase::answering || number != request_number_) return;
+    awaiting_.reset();
     respond(std::move(response));
     process();
     read_more();
@@ -352,6 +355,7 @@ void http_session::restart_deadline(deadline what) {
             after = environment_.settings.http_idle_timeout;
             break;
         case deadline::view:
+            awaiting_.reset();
             after = view_timeout_;
             break;
         case deadline::linger:
@@ -366,6 +370,7 @@ void http_session::expired() {
     timer_ = {};
     switch (std::exchange(deadline_, deadline::none)) {
         case deadline::view:
+            awaiting_.reset();
             if (environment_.counted) loop_.metrics().add(counter::view_timeouts);
             respond(error_response(504, "no answer in time", reader_->request().request_id));
             process();

@@ -38,11 +38,11 @@ struct access_entry {
 struct http_environment {
     const options& settings;
     http_dispatcher& dispatcher;
-    address_list proxies;  // trusted
+    address_list proxies = {};  // trusted
     connection_limits* limits = nullptr;
     bool over_tls = false;
     bool counted = true;  // in the metrics; not so on the internal listener
-    std::function<void(const access_entry&)> access_log;
+    std::function<void(const access_entry&)> access_log = {};
     std::atomic<bool> draining{false};  // responses say "Connection: close"
     mutable std::atomic<std::size_t> sessions{0};
 };
@@ -111,7 +111,7 @@ class http_session final
     bool input_ended_ = false;
     bool parked_ = false;  // an upgrade that waits until out_ is sent
     // What keeps this alive while somebody will call it.
-    std::shared_ptr<http_session> reading_, writing_, touched_;
+    std::shared_ptr<http_session> reading_, writing_, touched_, awaiting_;
 };
 
 }  // namespace madang
