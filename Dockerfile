@@ -21,6 +21,7 @@ RUN apt-get update \
       libspdlog1.10 \
       libssl3 \
       libstdc++6 \
+      libtomlplusplus3 \
       zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /var/lib/madang --create-home --shell /usr/sbin/nologin madang
