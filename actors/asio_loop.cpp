@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
+#include <system_error>
 
 #include "actors/asio_loop_impl.hpp"
 #include "broker/core/log.hpp"
@@ -17,6 +19,12 @@ constexpr std::size_t messages_per_resume = 128;
 // A look at the clock per so many handlers.
 constexpr std::size_t handlers_per_clock = 32;
 
+int make_epoll() {
+    const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+    return fd;
+}
+
 }  // namespace
 
 bool loop::in_this_thread() const noexcept { return current_loop == this; }
@@ -25,10 +33,13 @@ asio_loop::asio_loop(caf::actor_system& system, std::size_t index, metrics_shard
     : caf::execution_unit(&system),
       work_(context_.get_executor()),
       timer_(context_),
+      descriptors_(context_, make_epoll()),
       index_(index),
       metrics_(metrics),
       turn_handlers_(settings.turn_handlers),
-      turn_time_(settings.turn_time) {}
+      turn_time_(settings.turn_time) {
+    await_descriptors();
+}
 
 asio_loop::~asio_loop() = default;
 
@@ -40,6 +51,7 @@ void asio_loop::stop() {
     post([this] {
         stopping_ = true;
         timer_.cancel();
+        descriptors_.cancel();
         work_.reset();
     });
 }
@@ -77,6 +89,62 @@ bool asio_loop::touch_early(flushable& what) {
     if (!mark(what)) return false;
     early_.push_back(&what);
     return true;
+}
+
+// ------------------------------------------------------------------------------------------- descriptors
+
+bool asio_loop::watch(int fd, descriptor_watcher& who) {
+    epoll_event event{EPOLLIN | EPOLLRDHUP | EPOLLET, {.ptr = &who}};
+    return ::epoll_ctl(descriptors_.native_handle(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void asio_loop::watch_writes(int fd, descriptor_watcher& who) {
+    epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = &who}};
+    ::epoll_ctl(descriptors_.native_handle(), EPOLL_CTL_MOD, fd, &event);
+}
+
+void asio_loop::unwatch(int fd, descriptor_watcher& who) noexcept {
+    ::epoll_ctl(descriptors_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
+    for (int i = next_event_; i < last_event_; ++i)
+        if (events_[static_cast<std::size_t>(i)].data.ptr == &who) events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
+    std::replace(looking_again_.begin(), looking_again_.end(), &who, static_cast<descriptor_watcher*>(nullptr));
+}
+
+void asio_loop::await_descriptors() {
+    descriptors_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](boost::system::error_code error) {
+        if (!error) descriptors_ready_ = true;
+    });
+}
+
+// One look into the epoll set: at most 256 of them, then the turn's bounds are checked.
+std::size_t asio_loop::run_descriptors() {
+    std::size_t handled = 0;
+    if (!looking_again_.empty()) {
+        // By index: they may be joined by others, and be forgotten, meanwhile.
+        for (std::size_t i = 0, count = looking_again_.size(); i < count; ++i, ++handled)
+            if (auto* who = looking_again_[i]) guarded([&] { return who->on_ready({}), 0; });
+        looking_again_.erase(looking_again_.begin(), looking_again_.begin() + static_cast<std::ptrdiff_t>(handled));
+    }
+    if (!descriptors_ready_) return handled;
+    next_event_ = 0;
+    last_event_ = std::max(0, ::epoll_wait(descriptors_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0));
+    const bool all = last_event_ < static_cast<int>(events_.size());
+    while (next_event_ < last_event_) {
+        const auto event = events_[static_cast<std::size_t>(next_event_++)];
+        auto* who = static_cast<descriptor_watcher*>(event.data.ptr);
+        if (who == nullptr) continue;
+        ++handled;
+        guarded([&] {
+            who->on_ready({(event.events & EPOLLIN) != 0, (event.events & EPOLLOUT) != 0,
+                           (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0});
+            return 0;
+        });
+    }
+    if (all) {
+        descriptors_ready_ = false;
+        if (!stopping_) await_descriptors();
+    }
+    return handled;
 }
 
 loop::clock::time_point asio_loop::now() const noexcept {
@@ -164,10 +232,11 @@ void asio_loop::run_turn() {
     turn_began_.store(began.time_since_epoch().count(), std::memory_order_relaxed);
     auto next_look = handlers + handlers_per_clock;
     for (;;) {
+        handlers += run_descriptors();
         handlers += run_ready();
         const auto polled = guarded([&] { return context_.poll_one(); });
         handlers += polled;
-        if (polled == 0 && ready_.empty()) break;
+        if (polled == 0 && ready_.empty() && !descriptors_ready_ && looking_again_.empty()) break;
         if (handlers >= turn_handlers_) break;
         if (handlers < next_look) continue;
         next_look = handlers + handlers_per_clock;

@@ -1,9 +1,13 @@
 // The loop over Asio and CAF: see loop.hpp for what it promises.
 #pragma once
 
+#include <sys/epoll.h>
+
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <caf/execution_unit.hpp>
 #include <caf/resumable.hpp>
@@ -35,6 +39,10 @@ class asio_loop final : public loop, public caf::execution_unit {
     bool touch(flushable& what) override;
     // Like touch, but flushed before those: what they flush may touch outboxes. For the hub.
     bool touch_early(flushable& what);
+    bool watch(int fd, descriptor_watcher& who) override;
+    void watch_writes(int fd, descriptor_watcher& who) override;
+    void unwatch(int fd, descriptor_watcher& who) noexcept override;
+    void look_again(descriptor_watcher& who) override { looking_again_.push_back(&who); }
     timer_id schedule(std::chrono::milliseconds delay, std::function<void()> fn) override;
     void cancel(timer_id id) override { timers_.cancel(id); }
     clock::time_point now() const noexcept override;
@@ -49,8 +57,12 @@ class asio_loop final : public loop, public caf::execution_unit {
   private:
     void run_turn();
     std::size_t run_ready();
+    std::size_t run_descriptors();
+    void await_descriptors();
     void resume(caf::resumable* what);
-    bool has_work() const noexcept { return !ready_.empty() || !early_.empty() || !touched_.empty(); }
+    bool has_work() const noexcept {
+        return !ready_.empty() || !early_.empty() || !touched_.empty() || descriptors_ready_ || !looking_again_.empty();
+    }
     void take_inbox();
     void wake();
     void arm_timer();
@@ -60,6 +72,13 @@ class asio_loop final : public loop, public caf::execution_unit {
     boost::asio::io_context context_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     boost::asio::steady_timer timer_;
+    // The connections' sockets are in an epoll set of their own, which Asio watches as one descriptor: they stay registered
+    // for life, and one wake-up brings all that are ready.
+    boost::asio::posix::stream_descriptor descriptors_;
+    bool descriptors_ready_ = false;
+    std::array<epoll_event, 256> events_;
+    int next_event_ = 0, last_event_ = 0;
+    std::vector<descriptor_watcher*> looking_again_;
     const std::size_t index_;
     metrics_shard& metrics_;
     const std::size_t turn_handlers_;

@@ -175,6 +175,8 @@ class connection final : public connection_port,
     madang_status queue(const payload& owner, std::string_view frames, outbox::role role);
     void queue_control(std::string_view bytes);
     void touch_outbox();
+    void hand_out(const batch& what, std::size_t from, std::size_t to, madang_delivery how);
+    void hand_to_consumer(const batch& what, std::size_t from, std::size_t to);
     void count_outbox() noexcept;
     void write_out();
     void refuse(std::string_view response, std::uint16_t code);
@@ -186,38 +188,41 @@ class connection final : public connection_port,
     void schedule_ping(std::chrono::milliseconds delay);
     void ping();
 
+    // What a delivery touches comes first.
     loop& loop_;
-    connection_services& services_;
-    connection_keeper& keeper_;
     const consumer_route* route_;
     std::unique_ptr<transport> io_;
     madang_consumer* consumer_ = nullptr;
-    std::shared_ptr<sync_consumer> sync_;  // null for async consumers
-    scope scope_;
-    ws_decoder decoder_;
     outbox outbox_;
-    std::string unread_;  // received, not decoded: paused, or before accept
-    mutable std::string channel_;
-    std::unique_ptr<handshake> handshake_;
-    std::unique_ptr<connection_permit> permit_;
-    std::unique_ptr<std::vector<user_timer>> timers_;
-    std::optional<rate_limit> limiter_;
-    timer_id life_timer_;   // handshake's, ping's or close's deadline
     std::size_t counted_outbox_ = 0;  // what the gauge knows
-    std::uint16_t code_ = 1006;       // for disconnect
     state state_ = state::handshake;
-    std::uint8_t paused_ = 0;      // of pause
     std::uint8_t deflate_bits_ = 0;  // 0: not negotiated
     std::uint8_t calls_ = 0;         // depth of calls into the consumer
+    std::uint8_t paused_ = 0;        // of pause
+    bool in_event_ = false;          // what is sent now is a publication, for the outbox's policy
+    bool writing_ = false;           // a wait is under way
+    bool reading_ = false;
+    bool delivering_ = false;    // touching the loop is put off
+    bool undelivered_ = false;   // the outbox was filled meanwhile
     bool connect_called_ = false;
     bool consumer_gone_ = false;
-    bool in_event_ = false;     // what is sent now is a publication, for the outbox's policy
-    bool reading_ = false;      // a wait is under way
-    bool writing_ = false;
     bool heard_ = false;        // anything since the last ping
     bool pinged_ = false;
     bool peer_closed_ = false;  // its close frame came
     bool shut_ = false;
+    std::uint16_t code_ = 1006;  // for disconnect
+    std::shared_ptr<sync_consumer> sync_;  // null for async consumers
+    connection_services& services_;
+    connection_keeper& keeper_;
+    ws_decoder decoder_;
+    timer_id life_timer_;  // handshake's, ping's or close's deadline
+    std::string unread_;   // received, not decoded: paused, or before accept
+    scope scope_;
+    std::unique_ptr<handshake> handshake_;
+    std::unique_ptr<connection_permit> permit_;
+    std::unique_ptr<std::vector<user_timer>> timers_;
+    std::optional<rate_limit> limiter_;
+    mutable std::string channel_;
 };
 
 }  // namespace madang

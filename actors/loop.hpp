@@ -34,6 +34,21 @@ class flushable {
     bool touched_ = false;
 };
 
+// Whom a loop tells that a descriptor became ready. Edge-triggered: told once per change, so what is not read until it
+// would block is not told again.
+class descriptor_watcher {
+  public:
+    struct readiness {
+        bool readable;
+        bool writable;
+        bool ended;  // the peer closed, or the socket failed: reading says which
+    };
+    virtual void on_ready(readiness now) = 0;
+
+  protected:
+    ~descriptor_watcher() = default;
+};
+
 // Names one scheduled call; stale and default ids are ignored by cancel.
 struct timer_id {
     std::uint32_t slot = 0;
@@ -56,6 +71,13 @@ class loop {
     bool in_this_thread() const noexcept;
     // flush() at the end of this turn. Returns true when it was not touched yet (the caller then takes its reference).
     virtual bool touch(flushable& what) = 0;
+    // Watches a descriptor for reading until unwatch, with one system call for its whole life (Asio's async_wait makes one
+    // per wait). False: the system refused. watch_writes adds writing, from then on.
+    virtual bool watch(int fd, descriptor_watcher& who) = 0;
+    virtual void watch_writes(int fd, descriptor_watcher& who) = 0;
+    virtual void unwatch(int fd, descriptor_watcher& who) noexcept = 0;
+    // Calls who.on_ready, with nothing new, in this turn or the next; unwatch forgets it.
+    virtual void look_again(descriptor_watcher& who) = 0;
     // Calls fn once, not before `delay`, rounded up to 10 ms so that many timers share a wake-up.
     virtual timer_id schedule(std::chrono::milliseconds delay, std::function<void()> fn) = 0;
     virtual void cancel(timer_id id) = 0;

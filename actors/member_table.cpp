@@ -20,6 +20,14 @@ auto membership_of(Memberships& all, std::string_view group) {
     return std::find_if(all.begin(), all.end(), [&](const auto& m) { return m.group->name == group; });
 }
 
+// A thousand members do not fit the caches together with what the kernel touches to send to them: a member's next lines are
+// fetched while others are served.
+constexpr std::size_t prefetch_distance = 2;
+void prefetch(const group_member* who) noexcept {
+    const auto* bytes = reinterpret_cast<const char*>(who);
+    for (int line = 0; line < 4; ++line) __builtin_prefetch(bytes + 64 * line);
+}
+
 }  // namespace
 
 member_table::change member_table::add(group_member& who, std::string_view group, madang_delivery how) {
@@ -89,6 +97,7 @@ std::size_t member_table::deliver(const batch& what) {
     const std::size_t count = g->members.size();
     for (std::size_t i = 0; i < count; ++i) {
         const auto e = g->members[i];
+        if (i + prefetch_distance < count) prefetch(g->members[i + prefetch_distance].who);
         if (e.who == nullptr || e.from >= end) continue;
         const std::size_t from = e.from <= first ? 0 : e.from - first;
         const std::size_t to = e.until >= end ? what.size() : e.until <= first ? 0 : e.until - first;

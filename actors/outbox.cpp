@@ -8,8 +8,8 @@ namespace madang {
 namespace {
 
 constexpr std::uint32_t control = 2;  // beside outbox::role
-constexpr std::size_t kept_entries = 1024;  // a pooled vector larger than this is freed instead (24 KiB)
-constexpr std::size_t pooled_vectors = 64;
+constexpr std::size_t kept_entries = 64;  // a pooled vector with more room is freed instead
+constexpr std::size_t pooled_vectors = 1024;
 
 template <class Vector>
 std::vector<std::unique_ptr<Vector>>& pool() {

@@ -37,7 +37,7 @@ struct http_server::on_loop {
 
         auto settings = parts.tls ? parts.tls->current() : nullptr;
         auto io = settings ? make_tls_transport(on.context(), fd.release(), settings)
-                           : make_plain_transport(on.context(), fd.release());
+                           : make_plain_transport(on, fd.release());
         if (!io) return;
         auto session =
             std::make_shared<http_session>(on, server.environment_, std::move(io), from, std::move(slot));

@@ -12,9 +12,11 @@ typedef struct ssl_ctx_st SSL_CTX;
 
 namespace madang {
 
+class loop;
+
 // Take ownership of `fd`: connected and non-blocking; TCP_NODELAY is set. To be called, used and destroyed on
-// the thread that runs `context`. Null when the descriptor cannot be used.
-std::unique_ptr<transport> make_plain_transport(boost::asio::io_context& context, int fd);
+// the loop's thread. Null when the descriptor cannot be used. Plain: watched by the loop's own epoll set.
+std::unique_ptr<transport> make_plain_transport(loop& on, int fd);
 // The server's side of TLS. The handshake happens within the first reads and writes; its deadline is the
 // reader's.
 std::unique_ptr<transport> make_tls_transport(boost::asio::io_context& context, int fd,

@@ -1,0 +1,259 @@
+// A connection and its consumer: the calls into the plugin, and what the plugin asks for.
+#include <algorithm>
+
+#include "actors/connection_impl.hpp"
+#include "actors/handler_clock.hpp"
+#include "actors/sync_consumer.hpp"
+#include "broker/core/names.hpp"
+#include "broker/protocol/compressed_frame.hpp"
+#include "monitoring/metrics.hpp"
+
+namespace madang {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t max_timers = 16;  // abi.h: timer_start
+
+}  // namespace
+
+void connection::note_slow(std::string_view where, std::uint64_t ticks) {
+    static const double per_tick = 1 / handler_clock::ticks_per_second();
+    const double seconds = static_cast<double>(ticks) * per_tick;
+    loop_.metrics().observe(histogram::handler_seconds, seconds);
+    if (seconds * 1e3 <= static_cast<double>(route_->handler_budget.count())) return;
+    loop_.metrics().add(labelled_counter::slow_handlers, route_->plugin);
+    log_warn("handler.slow", {{"plugin", route_->plugin},
+                              {"consumer", route_->name},
+                              {"handler", where},
+                              {"ms", static_cast<std::int64_t>(seconds * 1e3)},
+                              {"budget_ms", static_cast<std::int64_t>(route_->handler_budget.count())},
+                              {"request_id", scope_.get(scope_field::request_id)}});
+}
+
+void connection::handler_failed(std::string_view where) {
+    loop_.metrics().add(labelled_counter::plugin_errors, route_->plugin);
+    log_error("handler.failed", {{"plugin", route_->plugin},
+                                 {"consumer", route_->name},
+                                 {"handler", where},
+                                 {"request_id", scope_.get(scope_field::request_id)}});
+    if (state_ == state::handshake)
+        refuse(http_refusal(500, "the consumer failed", scope_.get(scope_field::request_id)), close_code::internal);
+    else
+        begin_close(close_code::internal, "internal error");
+}
+
+void connection::report_error(std::string_view where, std::string_view what) {
+    log_error("handler.error", {{"plugin", route_->plugin},
+                                {"consumer", route_->name},
+                                {"handler", where},
+                                {"error", what},
+                                {"request_id", scope_.get(scope_field::request_id)}});
+}
+
+void connection::after_call() {
+    if (state_ == state::closing || state_ == state::ended) disconnect_consumer();
+    if (state_ == state::open && !unread_.empty() && paused_ == 0) feed_unread();
+}
+
+void connection::sync_result(madang_status status, std::string_view where) {
+    if (status != MADANG_OK && state_ != state::ended && !consumer_gone_) handler_failed(where);
+    resume(pause::sync_queue);
+    if (calls_ == 0) after_call();
+}
+
+void connection::hand_event(const event& e) {
+    const auto& type = *route_->consumer;
+    if (consumer_gone_) return;
+    if (sync_) {
+        const bool drop_oldest = route_->outbox_limits.policy != outbox_policy::disconnect;
+        switch (sync_->enqueue({"event", [c = &type, e](auto& consumer) {
+                                    return c->event(consumer, to_abi(e.type), to_abi(e.body));
+                                }, true}, route_->sync_queue, drop_oldest)) {
+            case sync_consumer::queued::yes: break;
+            case sync_consumer::queued::dropped_oldest: loop_.metrics().add(counter::drops_oldest); break;
+            case sync_consumer::queued::full:
+                loop_.metrics().add(counter::drops_disconnect);
+                begin_close(close_code::slow, "too slow");
+                if (calls_ == 0) after_call();
+        }
+        return;
+    }
+    in_event_ = true;
+    call(e.type, [&](madang_consumer* c) { return type.event(c, to_abi(e.type), to_abi(e.body)); });
+    in_event_ = false;
+}
+
+void connection::on_event(const event& e) { hand_event(e); }
+
+// A batch comes at the turn's end. A member of one group gets no other in this turn, so its outbox is written at once, while
+// its memory is still in the caches; members of several wait for the rest.
+void connection::deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) {
+    guarded([&] {
+        delivering_ = membership_count() == 1;
+        hand_out(what, from, to, how);
+        if (calls_ == 0) after_call();
+        if (!std::exchange(delivering_, false) || !std::exchange(undelivered_, false)) return;
+        if (!writing_ && state_ != state::ended) write_out();
+    });
+}
+
+void connection::hand_out(const batch& what, std::size_t from, std::size_t to, madang_delivery how) {
+    auto& metrics = loop_.metrics();
+    metrics.add(counter::deliveries, to - from);
+    if (how == MADANG_TO_HANDLER) return hand_to_consumer(what, from, to);
+    if (state_ != state::open) return;
+    if (deflate_bits_ == 0) {
+        metrics.add(counter::messages_out, to - from);
+        queue(what.block(), what.frames(from, to), outbox::role::publication);
+        return;
+    }
+    in_event_ = true;
+    for (auto i = from; i < to && state_ == state::open; ++i) send(MADANG_TEXT, what.events()[i].body);
+    in_event_ = false;
+}
+
+void connection::hand_to_consumer(const batch& what, std::size_t from, std::size_t to) {
+    auto& metrics = loop_.metrics();
+    if (sync_ || consumer_ == nullptr) {
+        for (auto i = from; i < to && !consumer_gone_; ++i) hand_event(what.events()[i]);
+        return;
+    }
+    // The fast way for async consumers: as hand_event, but the clock is read once per event and the books are kept once
+    // per batch.
+    const auto event_function = route_->consumer->event;
+    static const double per_tick = 1 / handler_clock::ticks_per_second();
+    static const auto ticks_per_ms = static_cast<std::uint64_t>(handler_clock::ticks_per_second() / 1e3);
+    const auto budget = ticks_per_ms * static_cast<std::uint64_t>(route_->handler_budget.count());
+    const auto begin = handler_clock::now();
+    auto last = begin;
+    std::size_t called = 0;
+    std::string_view failed;
+    loop_.note_running(&route_->label);
+    ++calls_;
+    in_event_ = true;
+    for (auto i = from; i < to && state_ != state::closing && state_ != state::ended; ++i) {
+        const auto& e = what.events()[i];
+        const auto status = event_function(consumer_, to_abi(e.type), to_abi(e.body));
+        const auto now = handler_clock::now();
+        if (now - last > budget) note_slow(e.type, now - last);
+        last = now;
+        ++called;
+        if (status != MADANG_OK) {
+            failed = e.type;
+            break;
+        }
+    }
+    in_event_ = false;
+    --calls_;
+    if (called != 0)
+        metrics.observe(histogram::handler_seconds, static_cast<double>(last - begin) * per_tick / static_cast<double>(called),
+                        called);
+    if (!failed.empty()) handler_failed(failed);
+}
+
+void connection::fire_timer(std::uint64_t id) {
+    auto found = std::find_if(timers_->begin(), timers_->end(), [&](const auto& t) { return t.id == id; });
+    if (found == timers_->end()) return;
+    if (found->repeat_ms != 0)
+        found->timer = loop_.schedule(milliseconds{found->repeat_ms}, [this, id] { fire_timer(id); });
+    else
+        timers_->erase(found);
+    const auto& type = *route_->consumer;
+    if (sync_)
+        sync_->enqueue({"timer", [c = &type, id](auto& consumer) { return c->timer(consumer, id); }}, route_->sync_queue,
+                       false);
+    else
+        call("timer", [&](madang_consumer* c) { return type.timer(c, id); });
+}
+
+// Once: disconnect, out of every group, destroy.
+void connection::disconnect_consumer() {
+    if (consumer_gone_ || calls_ != 0) return;
+    consumer_gone_ = true;
+    const auto& type = *route_->consumer;
+    const auto code = code_;
+    if (timers_) {
+        for (auto& t : *timers_) loop_.cancel(t.timer);
+        timers_.reset();
+    }
+    if (sync_) {
+        sync_->enqueue({"disconnect", [c = &type, code](auto& consumer) {
+                            const auto status = consumer != nullptr ? c->disconnect(consumer, code) : MADANG_OK;
+                            if (consumer != nullptr) c->destroy(consumer);
+                            consumer = nullptr;
+                            return status;
+                        }}, static_cast<std::size_t>(-1), false);
+    } else {
+        if (connect_called_) {
+            ++calls_;
+            const auto begin = handler_clock::now();
+            if (type.disconnect(consumer_, code) != MADANG_OK) {
+                loop_.metrics().add(labelled_counter::plugin_errors, route_->plugin);
+                log_error("handler.failed", {{"plugin", route_->plugin},
+                                             {"consumer", route_->name},
+                                             {"handler", "disconnect"},
+                                             {"request_id", scope_.get(scope_field::request_id)}});
+            }
+            note_slow("disconnect", handler_clock::now() - begin);
+            --calls_;
+        }
+        type.destroy(std::exchange(consumer_, nullptr));
+    }
+    services_.leave_all(*this);
+}
+
+std::string_view connection::channel() const noexcept {
+    if (channel_.empty()) channel_ = services_.channel_name(member_id_);
+    return channel_;
+}
+
+madang_status connection::send(madang_frame kind, const payload& message) {
+    if (state_ != state::open) return state_ == state::handshake ? MADANG_INVALID : MADANG_CLOSED;
+    loop_.metrics().add(counter::messages_out);
+    const auto role = in_event_ ? outbox::role::publication : outbox::role::answer;
+    if (kind == MADANG_BINARY) return queue(message.root(), message.binary_frame(), role);
+    if (deflate_bits_ == 0) return queue(message.root(), message.text_frame(), role);
+    const auto frame = compressed_text_frame(message, deflate_bits_);
+    loop_.metrics().add(counter::deflate_raw_bytes, message.bytes().size());
+    loop_.metrics().add(counter::deflate_wire_bytes, frame.size());
+    return queue(message, frame, role);
+}
+
+madang_status connection::group_add(std::string_view group, madang_delivery how) {
+    if (!valid_group_name(group)) return MADANG_INVALID;
+    if (state_ == state::ended || consumer_gone_) return MADANG_CLOSED;
+    if (membership_count() >= route_->max_groups) return MADANG_BUSY;
+    return services_.group_add(*this, group, how);
+}
+
+madang_status connection::group_discard(std::string_view group) {
+    if (!valid_group_name(group)) return MADANG_INVALID;
+    return services_.group_discard(*this, group);
+}
+
+madang_status connection::timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) {
+    constexpr std::uint64_t longest = 1000ull * 3600 * 24 * 365;
+    if (delay_ms > longest || repeat_ms > longest) return MADANG_INVALID;
+    if (consumer_gone_) return MADANG_CLOSED;
+    if (!timers_) timers_ = std::make_unique<std::vector<user_timer>>();
+    auto found = std::find_if(timers_->begin(), timers_->end(), [&](const auto& t) { return t.id == id; });
+    if (found == timers_->end()) {
+        if (timers_->size() == max_timers) return MADANG_BUSY;
+        found = timers_->insert(timers_->end(), {id, 0, {}});
+    }
+    loop_.cancel(found->timer);
+    found->repeat_ms = repeat_ms;
+    found->timer = loop_.schedule(milliseconds{delay_ms}, [this, id] { fire_timer(id); });
+    return MADANG_OK;
+}
+
+void connection::timer_cancel(std::uint64_t id) {
+    if (!timers_) return;
+    auto found = std::find_if(timers_->begin(), timers_->end(), [&](const auto& t) { return t.id == id; });
+    if (found == timers_->end()) return;
+    loop_.cancel(found->timer);
+    timers_->erase(found);
+}
+
+}  // namespace madang
