@@ -100,7 +100,10 @@ void http_session::discard_input() {
 
 void http_session::read_more() {
     bool wants = phase_ == phase::head || phase_ == phase::body;
-    if (!wants || reading_ || input_ended_ || close_after_ || out_.size() - sent_ > output_bound || file_)
+    // Never while a whole request waits in in_ (parked, or too much output): a transport is handed over
+    // without waits.
+    if (!wants || reading_ || parked_ || input_ended_ || close_after_ || out_.size() - sent_ > output_bound ||
+        file_)
         return;
     reading_ = shared_from_this();
     io_->wait_readable(*this);
@@ -355,7 +358,6 @@ void http_session::restart_deadline(deadline what) {
             after = environment_.settings.http_idle_timeout;
             break;
         case deadline::view:
-            awaiting_.reset();
             after = view_timeout_;
             break;
         case deadline::linger:
