@@ -148,6 +148,7 @@ TEST_F(HttpServer, StopsAcceptingAndClosesTheIdleWhenItDrains) {
     receive_until(client, "hello");
     server->drain(10s);
     EXPECT_EQ(receive_until(client), "");
+    for (auto& l : loops) l.ask([] { return 0; });  // the other loop's listener has stopped, too
     EXPECT_FALSE(connect_to(port));
 }
 
