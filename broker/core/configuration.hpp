@@ -1,0 +1,57 @@
+// Where options come from: flag before environment before file before default. Each error names the option,
+// the place that it came from, and the mend. No secret is ever part of an error, a warning or a printout.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/core/options.hpp"
+#include "broker/core/result.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace madang {
+
+using environment = std::map<std::string, std::string>;
+environment process_environment();  // every MADANG_… variable
+
+// What the command line said, still as text. Must outlive the CLI::App it was added to.
+struct option_values {
+    std::map<std::string, std::vector<std::string>, std::less<>> flags;  // by option_row::name
+    std::map<std::string, std::string, std::less<>> switches;            // booleans; "" when not given
+    std::string config;                                                  // --config
+};
+
+// Adds --config and a flag for each row to `app` (a sub-command, for instance). A list's flag may be repeated
+// and its values may hold commas; a boolean's has a --no- form.
+void add_option_flags(CLI::App& app, option_values& into);
+
+struct configuration {
+    options settings;
+    std::map<std::string, std::string> plugin_config_json;  // by plugin id: [plugin.ID] as a JSON object
+    std::vector<std::string> warnings;                      // to be logged at start
+};
+
+// The file is --config, else MADANG_CONFIG, else none. TOML: an option's key is its flag's name with
+// underscores (a list's in the plural); [plugin.ID] tables go to the plugins as they are; anything else is
+// refused.
+result<configuration> resolve_options(const option_values& values, const environment& variables);
+
+// The two above for a program without sub-commands. argv[0] is skipped.
+result<configuration> load_options(int argc, const char* const* argv, const environment& variables);
+
+// What must hold between options, whatever each of them is.
+result<void> check_options(const options& settings);
+
+// "name = value" a line, for `madang check`.
+std::string show_options(const options& settings);
+
+// docs/configuration.md
+std::string configuration_markdown();
+
+}  // namespace madang

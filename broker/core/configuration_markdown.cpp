@@ -1,0 +1,66 @@
+#include "broker/core/configuration.hpp"
+#include "broker/core/options_table.hpp"
+
+namespace madang {
+
+namespace {
+
+constexpr std::string_view introduction = R"(# Configuration
+
+Made from `broker/core/options_table.cpp`; do not edit. An option is given by flag, by environment or in a TOML file
+(`--config FILE` or `MADANG_CONFIG`); the first of these that names it wins, otherwise the default holds. A wrong value,
+an unknown key or a malformed file ends the program with a line that names the option, its place and the mend.
+
+- **Flags**: `--listen 0.0.0.0:80`. Lists: repeat the flag, or separate by commas. Booleans: `--ws-deflate`,
+  `--no-bundled`.
+- **Environment**: `MADANG_LISTEN=0.0.0.0:80`. Lists are separated by commas; booleans are `true` or `false`. An unknown
+  `MADANG_…` name is warned of.
+- **File**: a key at the top level for each option (`listen = "0.0.0.0:80"`, `plugins = ["a.so", "b.so"]`), and a
+  section `[plugin.ID]` for each plugin that has options of its own, which it receives as JSON.
+- **Sizes** are bytes: `65536`, `64k`, `16M`, `1G` (powers of 1024). **Durations**: `500ms`, `10s`, `2m`, `1h`; a plain
+  number counts milliseconds, or microseconds (`250us`) for `turn_time`.
+- Bounds include both ends. Secrets are never printed.
+
+```toml
+listen = "0.0.0.0:8000"
+trusted_proxies = ["10.0.0.0/8"]
+ws_outbox_bytes = "256k"
+ws_outbox_policy = "drop-oldest"
+
+[plugin.chat]
+cooldown_ms = 500
+```
+)";
+
+std::string code(std::string_view text) { return text.empty() ? "" : "`" + std::string(text) + "`"; }
+
+}  // namespace
+
+std::string configuration_markdown() {
+    std::string out(introduction);
+    const options defaults;
+    std::string_view group;
+    for (const auto& row : option_table()) {
+        if (row.group != group) {
+            group = row.group;
+            out.append("\n## ").append(group).append(
+                "\n\n| flag | environment | key | default | meaning |\n|---|---|---|---|---|\n");
+        }
+        std::string meaning(row.help);
+        meaning += '.';
+        if (const auto range = row.range(); !range.empty())
+            meaning.append(" Bounds: ").append(range).append(".");
+        if (!row.rules.zero.empty())
+            meaning.append(row.range().empty() ? " Empty: " : " 0: ").append(row.rules.zero).append(".");
+        if (!row.rules.limit.empty()) meaning.append(" Beyond: ").append(row.rules.limit).append(".");
+        const bool boolean = row.kind() == "BOOLEAN";
+        const auto flag = boolean ? row.flag() + "`, `--no-" + std::string(row.name)
+                                  : row.flag() + " " + std::string(row.kind());
+        out.append("| ").append(code(flag)).append(" | ").append(code(row.environment_name())).append(" | ");
+        out.append(code(row.key())).append(" | ").append(code(show_option(defaults, row))).append(" | ");
+        out.append(meaning).append(" |\n");
+    }
+    return out;
+}
+
+}  // namespace madang
