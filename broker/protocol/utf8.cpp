@@ -70,15 +70,4 @@ bool utf8_checker::feed(std::string_view bytes) noexcept {
     return true;
 }
 
-bool valid_utf8(std::string_view bytes) noexcept {
-    utf8_checker checker;
-    return checker.feed(bytes) && checker.complete();
-}
-
-std::string_view utf8_prefix(std::string_view text, std::size_t limit) noexcept {
-    if (text.size() <= limit) return text;
-    while (limit > 0 && continuation(text[limit])) --limit;
-    return text.substr(0, limit);
-}
-
 }  // namespace madang

@@ -1,7 +1,6 @@
 // UTF-8 as RFC 3629 has it (no surrogates, no overlong forms, nothing above U+10FFFF), checked incrementally.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -14,6 +13,11 @@ class utf8_checker {
     bool feed(std::string_view bytes) noexcept;
     // No sequence is open.
     bool complete() const noexcept { return need_ == 0; }
+    // Of a whole text.
+    static bool check(std::string_view text) noexcept {
+        utf8_checker checker;
+        return checker.feed(text) && checker.complete();
+    }
 
   private:
     bool step(unsigned char octet) noexcept;
@@ -22,10 +26,5 @@ class utf8_checker {
     std::uint8_t low_ = 0;   // bounds of the next one, inclusive
     std::uint8_t high_ = 0;
 };
-
-bool valid_utf8(std::string_view bytes) noexcept;
-
-// `text` cut to at most `limit` bytes, never within a character.
-std::string_view utf8_prefix(std::string_view text, std::size_t limit) noexcept;
 
 }  // namespace madang

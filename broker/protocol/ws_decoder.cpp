@@ -238,7 +238,7 @@ ws_decoder::outcome ws_decoder::whole_frame(const header& h, std::string_view by
     if (h.fin() && h.opcode() != ws_opcode::continuation) {
         partial_.reset();  // likewise
         if (h.compressed()) return inflated(h.opcode(), bytes, sink);
-        if (h.opcode() == ws_opcode::text && !ascii && !valid_utf8(bytes)) return {bad_text()};
+        if (h.opcode() == ws_opcode::text && !ascii && !utf8_checker::check(bytes)) return {bad_text()};
         return {{}, !sink.on_message(h.opcode(), bytes)};
     }
     partial& p = make_partial();
@@ -295,7 +295,7 @@ ws_decoder::outcome ws_decoder::inflated(ws_opcode opcode, std::string_view byte
         case inflate_result::corrupt:
             return {{ws_invalid_data, "compressed data is corrupt"}};
     }
-    if (opcode == ws_opcode::text && !valid_utf8(message)) return {bad_text()};
+    if (opcode == ws_opcode::text && !utf8_checker::check(message)) return {bad_text()};
     return {{}, !sink.on_message(opcode, message)};
 }
 
@@ -309,7 +309,7 @@ ws_decoder::outcome ws_decoder::control(ws_opcode opcode, std::string_view bytes
                                           static_cast<unsigned char>(bytes[1]));
         if (!ws_sendable_close_code(code)) return {protocol_error("invalid close code")};
         bytes.remove_prefix(2);
-        if (!valid_utf8(bytes)) return {{ws_invalid_data, "close reason is not UTF-8"}};
+        if (!utf8_checker::check(bytes)) return {{ws_invalid_data, "close reason is not UTF-8"}};
     }
     closed_ = true;
     sink.on_close(code, bytes);

@@ -54,6 +54,14 @@ inline ws_control_frame make_ws_control(ws_opcode opcode, std::string_view paylo
     return frame;
 }
 
+// Cut to 123 bytes, not within a character.
+inline std::string_view cut_ws_reason(std::string_view reason) noexcept {
+    if (reason.size() <= ws_reason_limit) return reason;
+    std::size_t end = ws_reason_limit;
+    while (end > 0 && (reason[end] & 0xc0) == 0x80) --end;
+    return reason.substr(0, end);
+}
+
 // The reason is cut to 123 bytes at a character's boundary, and left out when it is not UTF-8. Codes that
 // must not be sent: 1005 gives an empty close frame (which means just that); 1006 and 1015 too; any other
 // unsendable code gives 1011.
@@ -61,8 +69,8 @@ inline ws_control_frame make_ws_close(std::uint16_t code, std::string_view reaso
     if (code == ws_no_status || code == ws_abnormal || code == ws_tls_failure)
         return make_ws_control(ws_opcode::close, {});
     if (!ws_sendable_close_code(code)) code = ws_internal_error;
-    reason = utf8_prefix(reason, ws_reason_limit);
-    if (!valid_utf8(reason)) reason = {};
+    reason = cut_ws_reason(reason);
+    if (!utf8_checker::check(reason)) reason = {};
     char payload[ws_control_limit] = {static_cast<char>(code >> 8), static_cast<char>(code & 0xff)};
     if (!reason.empty()) std::memcpy(payload + 2, reason.data(), reason.size());
     return make_ws_control(ws_opcode::close, {payload, 2 + reason.size()});

@@ -17,12 +17,12 @@ std::string encoded(std::uint32_t c) {
 
 TEST(Utf8, AcceptsExactlyTheScalarValues) {
     for (std::uint32_t c = 0; c < 0x120000; ++c)
-        ASSERT_EQ(valid_utf8(encoded(c)), c <= 0x10ffff && (c < 0xd800 || c > 0xdfff)) << c;
+        ASSERT_EQ(utf8_checker::check(encoded(c)), c <= 0x10ffff && (c < 0xd800 || c > 0xdfff)) << c;
 }
 TEST(Utf8, RefusesOverlongForms) {
     for (std::string_view bytes :
          {"\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xe0\x9f\xbf", "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf"})
-        EXPECT_FALSE(valid_utf8(bytes));
+        EXPECT_FALSE(utf8_checker::check(bytes));
 }
 TEST(Utf8, RefusesOctetsThatNeverOccur) {
     for (int octet : {0xc0, 0xc1, 0xf5, 0xf8, 0xfc, 0xfe, 0xff}) {
@@ -37,16 +37,16 @@ TEST(Utf8, RefusesCutSequences) {
         utf8_checker checker;
         EXPECT_TRUE(checker.feed(whole.substr(0, size)));
         EXPECT_FALSE(checker.complete());
-        EXPECT_FALSE(valid_utf8(whole.substr(0, size) + "a"));
+        EXPECT_FALSE(utf8_checker::check(whole.substr(0, size) + "a"));
     }
 }
 TEST(Utf8, FindsABadOctetAnywhereBetweenGoodOnes) {
     const std::string good = "plain ascii, 한글 조금, κόσμε, 😀, and then ascii again";
-    ASSERT_TRUE(valid_utf8(good));
+    ASSERT_TRUE(utf8_checker::check(good));
     for (std::size_t i = 0; i < good.size(); ++i) {
         std::string bad = good;
         bad[i] = '\xff';
-        EXPECT_FALSE(valid_utf8(bad)) << i;
+        EXPECT_FALSE(utf8_checker::check(bad)) << i;
     }
 }
 TEST(Utf8, GivesTheSameForEverySplit) {
@@ -57,12 +57,5 @@ TEST(Utf8, GivesTheSameForEverySplit) {
             << cut;
     }
 }
-TEST(Utf8, CutsBetweenCharacters) {
-    EXPECT_EQ(utf8_prefix("가나", 6), "가나");
-    EXPECT_EQ(utf8_prefix("가나", 5), "가");
-    EXPECT_EQ(utf8_prefix("가나", 2), "");
-    EXPECT_EQ(utf8_prefix("\x80\x80\x80", 2), "");
-}
-
 }  // namespace
 }  // namespace madang

@@ -46,6 +46,9 @@ TEST(WsEncoder, CutsAReasonBetweenCharacters) {
     EXPECT_EQ(close(1000, std::string(120, 'r') + "가나"),
               "\x88\x7d\x03\xe8"s + std::string(120, 'r') + "가");
 }
+TEST(WsEncoder, SurvivesAReasonOfContinuationOctetsOnly) {
+    EXPECT_EQ(close(1000, std::string(200, '\x80')), "\x88\x02\x03\xe8"s);
+}
 TEST(WsEncoder, LeavesOutAReasonThatIsNotUtf8) { EXPECT_EQ(close(1000, "\xff"), "\x88\x02\x03\xe8"s); }
 
 }  // namespace
