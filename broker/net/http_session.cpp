@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "broker/core/log.hpp"
 #include "broker/core/request_id.hpp"
 #include "monitoring/metrics.hpp"
 
@@ -21,6 +22,16 @@ constexpr auto linger_time = 2s;
 bool wants_upgrade(const http_request& request) { return !request.header("upgrade").empty(); }
 
 }  // namespace
+
+void log_access(const access_entry& e) {
+    log_info("http.request", {{"request_id", e.request_id},
+                              {"client", e.client},
+                              {"method", e.method},
+                              {"path", e.path},
+                              {"status", e.status},
+                              {"bytes", e.bytes},
+                              {"microseconds", e.took.count()}});
+}
 
 http_session::http_session(loop& on, const http_environment& environment, std::unique_ptr<transport> io,
                            const listener::peer& peer, connection_slot slot)
@@ -198,7 +209,8 @@ void http_session::dispatch() {
         } else {
             hand_over(std::move(std::get<take_over>(answer)));
         }
-    } catch (const std::exception&) {
+    } catch (const std::exception& e) {
+        log_error("http.failed", {{"request_id", request.request_id}, {"what", e.what()}});
         if (phase_ == phase::answering) respond(error_response(500, "the server failed", request.request_id));
     }
 }

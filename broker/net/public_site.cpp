@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/auth/bearer.hpp"
 #include "broker/net/view_call.hpp"
 #include "broker/protocol/handshake.hpp"
 #include "monitoring/metrics.hpp"
@@ -123,14 +124,15 @@ http_answer public_site::handshake(loop& on, http_request& request) {
         return response;
     }
     for (const auto& [name, value] : found->arguments) builder.add(scope_list::url_args, name, value);
-    for (auto protocol : shaken.subprotocols) builder.add(scope_list::subprotocols, protocol, {});
+    auto offered = without_tokens(shaken.subprotocols);  // consumers do not see tokens
+    for (auto protocol : offered) builder.add(scope_list::subprotocols, protocol, {});
 
     auto ready = std::make_shared<upgrade>();
     ready->known = builder.build();
     ready->route = &route;
     ready->accept_key = std::move(shaken.accept);
+    ready->default_subprotocol = default_subprotocol(shaken.subprotocols);
     for (const auto& preferred : route.settings.subprotocols) {
-        auto& offered = shaken.subprotocols;
         if (std::find(offered.begin(), offered.end(), preferred) == offered.end()) continue;
         ready->default_subprotocol = preferred;
         break;

@@ -252,6 +252,14 @@ TEST_F(PublicSite, NegotiatesSubprotocolAndCompressionAsTheRouteSays) {
     EXPECT_EQ(upgraded[0].known.count(scope_list::subprotocols), 3u);
 }
 
+TEST_F(PublicSite, KeepsTokensAmongTheSubprotocolsFromTheConsumer) {
+    ASSERT_TRUE(take(handshake("/ws/chat/a/", {{"sec-websocket-protocol", "bearer, secret-token, v1"}})));
+    const auto& known = upgraded[0].known;
+    for (std::size_t i = 0; i < known.count(scope_list::subprotocols); ++i)
+        EXPECT_NE(known.at(scope_list::subprotocols, i).name, "secret-token");
+    EXPECT_EQ(upgraded[0].default_subprotocol, "bearer");
+}
+
 TEST_F(PublicSite, ChecksTheOriginAsTheRouteSays) {
     EXPECT_EQ(now(handshake("/ws/chat/a/", {{"origin", "https://evil.example"}})).status, 403u);
     EXPECT_TRUE(take(handshake("/ws/chat/a/", {{"origin", "http://yard.example"}})));
