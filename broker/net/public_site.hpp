@@ -68,7 +68,7 @@ class public_site final : public http_dispatcher {
     http_answer call_view(loop& on, http_request& request, const http_route_list::found& found,
                           reply_function reply);
     http_answer serve_file(http_request& request);
-    bool identify(const http_request& request, scope_builder& builder) const;
+    bool identify(loop& on, const http_request& request, scope_builder& builder) const;
     void note_slow(loop& on, const http_route& route, std::string_view request_id,
                    std::chrono::steady_clock::duration took) const;
 
