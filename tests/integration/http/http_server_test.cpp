@@ -30,7 +30,9 @@ struct say_loop final : http_dispatcher {
 struct HttpServer : ::testing::Test {
     ~HttpServer() override {
         if (server) server->close_all();
-        for (auto& l : loops) l.ask([] { return 0; });
+        do {
+            for (auto& l : loops) l.ask([] { return 0; });
+        } while (server && server->sessions() > 0);
         for (auto& l : loops) l.stop();
     }
     std::uint16_t start(connection_limits* limits = nullptr, std::string address = "127.0.0.1:0") {

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "broker/net/http_session.hpp"
 #include "broker/net/socket_transport.hpp"
@@ -29,16 +30,27 @@ struct hello final : http_dispatcher {
 };
 
 struct Transport : ::testing::Test {
-    ~Transport() override { on.stop(); }
+    ~Transport() override {
+        on.ask([&] {
+            for (auto& weak : made) {
+                if (auto session = weak.lock()) session->close();
+            }
+            return 0;
+        });
+        while (environment.sessions > 0) on.ask([] { return 0; });
+        on.stop();
+    }
     void serve(std::unique_ptr<transport> (*make)(Transport&, int)) {
         int pair[2];
         ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         client = file_handle(pair[0]);
         on.ask([&] {
             ::fcntl(pair[1], F_SETFL, O_NONBLOCK);
-            std::make_shared<http_session>(on, environment, make(*this, pair[1]),
-                                           listener::peer{"127.0.0.1", 1, "127.0.0.1", 2}, connection_slot{})
-                ->start();
+            auto session = std::make_shared<http_session>(on, environment, make(*this, pair[1]),
+                                                          listener::peer{"127.0.0.1", 1, "127.0.0.1", 2},
+                                                          connection_slot{});
+            made.push_back(session);
+            session->start();
             return 0;
         });
     }
@@ -46,6 +58,7 @@ struct Transport : ::testing::Test {
     hello site;
     http_environment environment{settings, site};
     tls_context tls;
+    std::vector<std::weak_ptr<http_session>> made;
     testing::running_loop on;
     file_handle client;
 };

@@ -152,18 +152,16 @@ TEST_F(HostFunctions, ScopeIsReadWithinItsBounds) {
     EXPECT_EQ(given->scope_count(s, MADANG_SCOPE_HEADERS), 1u);
     EXPECT_EQ(view(given->scope_at(s, MADANG_SCOPE_HEADERS, 0).value), "a");
     EXPECT_EQ(given->scope_at(s, MADANG_SCOPE_HEADERS, 1).name.size, 0u);
-    EXPECT_EQ(given->scope_get(s, static_cast<madang_scope_field>(99)).size, 0u);
-    EXPECT_EQ(given->scope_count(s, static_cast<madang_scope_list>(99)), 0u);
+    EXPECT_EQ(given->scope_count(s, static_cast<madang_scope_list>(3)), 0u);
     EXPECT_EQ(view(given->connection_channel(connection)), "specific.1!a");
 }
 
 TEST_F(HostFunctions, ArgumentsAreChecked) {
     EXPECT_EQ(given->send(nullptr, MADANG_TEXT, str("x")), MADANG_INVALID);
     EXPECT_EQ(given->send(connection, MADANG_TEXT, {nullptr, 1}), MADANG_INVALID);
-    EXPECT_EQ(given->send(connection, static_cast<madang_frame>(8), str("x")), MADANG_INVALID);
+    EXPECT_EQ(given->send(connection, static_cast<madang_frame>(3), str("x")), MADANG_INVALID);
     EXPECT_EQ(given->send_payload(connection, MADANG_TEXT, nullptr), MADANG_INVALID);
     EXPECT_EQ(given->accept(connection, str(""), nullptr, 1), MADANG_INVALID);
-    EXPECT_EQ(given->group_add(connection, str("g"), static_cast<madang_delivery>(7)), MADANG_INVALID);
     EXPECT_EQ(given->group_send(me, str("g"), str("t"), nullptr), MADANG_INVALID);
     EXPECT_EQ(given->group_send(nullptr, str("g"), str("t"), nullptr), MADANG_INVALID);
     EXPECT_EQ(given->reply(nullptr, 200, nullptr, 0, str("")), MADANG_INVALID);

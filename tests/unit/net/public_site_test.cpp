@@ -23,7 +23,11 @@ madang_status echo_argument(void*, madang_request* request) {
     return api->reply(request, 200, nullptr, 0,
                       api->scope_at(api->request_scope(request), MADANG_SCOPE_URL_ARGS, 0).value);
 }
-madang_status keep_silent(void*, madang_request*) { return MADANG_OK; }
+madang_request* silent = nullptr;
+madang_status keep_silent(void*, madang_request* request) {
+    silent = request;
+    return MADANG_OK;
+}
 
 madang_plugin* start(madang_host* host, const madang_host_api* given) {
     api = given;
@@ -195,6 +199,10 @@ TEST_F(PublicSite, WaitsForAViewThatDoesNotReplyAtOnce) {
     auto* wait = std::get_if<awaiting_reply>(&answer);
     ASSERT_TRUE(wait);
     EXPECT_EQ(wait->timeout, settings.view_timeout);
+    EXPECT_TRUE(replies.empty());
+    EXPECT_EQ(api->reply(silent, 202, nullptr, 0, str("at last")), MADANG_OK);
+    ASSERT_EQ(replies.size(), 1u);
+    EXPECT_EQ(replies[0].status, 202u);
 }
 
 TEST_F(PublicSite, RunsSyncViewsOnThePool) {
