@@ -25,10 +25,10 @@ class http_server {
         const options& settings;
         http_dispatcher& dispatcher;
         address_list trusted_proxies;
-        connection_limits* limits = nullptr;                  // null: unlimited
-        const tls_context* tls = nullptr;                     // null: plain
-        bool counted = true;                                  // in the metrics: the public listener
-        std::function<void(const access_entry&)> access_log;  // on the loops' threads
+        connection_limits* limits = nullptr;  // null: unlimited
+        const tls_context* tls = nullptr;     // null: plain
+        bool counted = true;                  // in the metrics: the public listener
+        std::function<void(const access_entry&)> access_log = log_access;  // on the loops' threads
     };
 
     explicit http_server(parts p);

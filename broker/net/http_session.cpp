@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "broker/core/log.hpp"
 #include "broker/core/request_id.hpp"
 #include "monitoring/metrics.hpp"
 
@@ -21,6 +22,16 @@ constexpr auto linger_time = 2s;
 bool wants_upgrade(const http_request& request) { return !request.header("upgrade").empty(); }
 
 }  // namespace
+
+void log_access(const access_entry& e) {
+    log_info("http.request", {{"request_id", e.request_id},
+                              {"client", e.client},
+                              {"method", e.method},
+                              {"path", e.path},
+                              {"status", e.status},
+                              {"bytes", e.bytes},
+                              {"microseconds", e.took.count()}});
+}
 
 http_session::http_session(loop& on, const http_environment& environment, std::unique_ptr<transport> io,
                            const listener::peer& peer, connection_slot slot)
@@ -100,7 +111,10 @@ void http_session::discard_input() {
 
 void http_session::read_more() {
     bool wants = phase_ == phase::head || phase_ == phase::body;
-    if (!wants || reading_ || input_ended_ || close_after_ || out_.size() - sent_ > output_bound || file_)
+    // Never while a whole request waits in in_ (parked, or too much output): a transport is handed over
+    // without waits.
+    if (!wants || reading_ || parked_ || input_ended_ || close_after_ || out_.size() - sent_ > output_bound ||
+        file_)
         return;
     reading_ = shared_from_this();
     io_->wait_readable(*this);
@@ -195,7 +209,8 @@ void http_session::dispatch() {
         } else {
             hand_over(std::move(std::get<take_over>(answer)));
         }
-    } catch (const std::exception&) {
+    } catch (const std::exception& e) {
+        log_error("http.failed", {{"request_id", request.request_id}, {"what", e.what()}});
         if (phase_ == phase::answering) respond(error_response(500, "the server failed", request.request_id));
     }
 }
@@ -355,7 +370,6 @@ void http_session::restart_deadline(deadline what) {
             after = environment_.settings.http_idle_timeout;
             break;
         case deadline::view:
-            awaiting_.reset();
             after = view_timeout_;
             break;
         case deadline::linger:

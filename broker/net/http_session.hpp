@@ -34,6 +34,9 @@ struct access_entry {
     std::chrono::microseconds took;
 };
 
+// As one log line, event "http.request".
+void log_access(const access_entry& entry);
+
 // What the sessions of one listener share. Outlives them; immutable but for `draining`.
 struct http_environment {
     const options& settings;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/auth/bearer.hpp"
 #include "broker/net/view_call.hpp"
 #include "broker/protocol/handshake.hpp"
 #include "monitoring/metrics.hpp"
@@ -83,10 +84,13 @@ http_answer public_site::route(loop& on, http_request& request, reply_function r
     return serve_file(request);
 }
 
-bool public_site::identify(const http_request& request, scope_builder& builder) const {
+bool public_site::identify(loop& on, const http_request& request, scope_builder& builder) const {
     if (!services_.authenticate) return true;
     auto user = services_.authenticate(request);
-    if (!user) return false;
+    if (!user) {
+        on.metrics().add(labelled_counter::tokens_refused, user.error().detail);
+        return false;
+    }
     builder.set(scope_field::user_id, user->id);
     builder.set(scope_field::user_json, user->json);
     return true;
@@ -117,20 +121,21 @@ http_answer public_site::handshake(loop& on, http_request& request) {
         return refuse(403, "this origin is not allowed", "origin");
 
     auto builder = scope_of(request, "websocket");
-    if (!identify(request, builder)) {
+    if (!identify(on, request, builder)) {
         auto response = refuse(401, "the credentials are not valid", "token");
         response.set("WWW-Authenticate", "Bearer");
         return response;
     }
     for (const auto& [name, value] : found->arguments) builder.add(scope_list::url_args, name, value);
-    for (auto protocol : shaken.subprotocols) builder.add(scope_list::subprotocols, protocol, {});
+    auto offered = without_tokens(shaken.subprotocols);  // consumers do not see tokens
+    for (auto protocol : offered) builder.add(scope_list::subprotocols, protocol, {});
 
     auto ready = std::make_shared<upgrade>();
     ready->known = builder.build();
     ready->route = &route;
     ready->accept_key = std::move(shaken.accept);
+    ready->default_subprotocol = default_subprotocol(shaken.subprotocols);
     for (const auto& preferred : route.settings.subprotocols) {
-        auto& offered = shaken.subprotocols;
         if (std::find(offered.begin(), offered.end(), preferred) == offered.end()) continue;
         ready->default_subprotocol = preferred;
         break;
@@ -163,7 +168,7 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     if (!chosen) return not_allowed(request, allow);
 
     auto builder = scope_of(request, "http");
-    if (!identify(request, builder)) {
+    if (!identify(on, request, builder)) {
         auto response = error_response(401, "the credentials are not valid", request.request_id);
         response.set("WWW-Authenticate", "Bearer");
         return response;

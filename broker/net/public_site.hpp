@@ -25,7 +25,8 @@ struct upgrade {
     scope known;
     const websocket_route* route = nullptr;  // outlives every connection
     std::string accept_key;                  // Sec-WebSocket-Accept; see ws_accept_response
-    std::string default_subprotocol;         // the route's first that was offered; "" for none
+    std::string
+        default_subprotocol;  // the route's first that was offered, or "bearer" (broker/auth); "" for none
     std::optional<deflate_parameters> deflate;
     connection_slot slot;  // the connection's place among those allowed
 };
@@ -67,7 +68,7 @@ class public_site final : public http_dispatcher {
     http_answer call_view(loop& on, http_request& request, const http_route_list::found& found,
                           reply_function reply);
     http_answer serve_file(http_request& request);
-    bool identify(const http_request& request, scope_builder& builder) const;
+    bool identify(loop& on, const http_request& request, scope_builder& builder) const;
     void note_slow(loop& on, const http_route& route, std::string_view request_id,
                    std::chrono::steady_clock::duration took) const;
 
