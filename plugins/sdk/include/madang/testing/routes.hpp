@@ -20,7 +20,7 @@ inline std::string percent_decoded(std::string_view text) {
     std::string result;
     for (std::size_t begin = 0;;) {
         const auto end = plus.find('+', begin);
-        result += detail::form_decode(std::string_view(plus).substr(begin, end - begin));
+        result += madang::detail::form_decode(std::string_view(plus).substr(begin, end - begin));
         if (end == std::string::npos) return result;
         result += '+';
         begin = end + 1;
