@@ -47,6 +47,7 @@ struct yard::state {
     caf::actor_system system;
     boost::asio::thread_pool pool;
     std::atomic<std::int64_t> pool_waiting{0};
+    std::atomic<std::uint64_t> refused{0};  // publications for want of credit
     std::vector<std::unique_ptr<asio_loop>> loops;
     std::vector<std::unique_ptr<hub>> hubs;
     hub_directory directory;
@@ -59,6 +60,7 @@ struct yard::state {
 
     madang_status send_from_outside(std::size_t to, parcel what, std::size_t bytes) {
         if (directory.credits[to]->exhausted()) {
+            refused.fetch_add(1, std::memory_order_relaxed);
             return MADANG_BUSY;
         }
         directory.credits[to]->take(bytes);
@@ -85,6 +87,7 @@ yard::yard(const options& settings, metrics& counts) : state_(std::make_unique<s
     counts.set_gauge(gauge::loops, [count] { return static_cast<double>(count); });
     counts.set_gauge(gauge::sync_queue, [&s] { return static_cast<double>(s.pool_waiting.load()); });
     counts.set_gauge(gauge::draining, [&s] { return s.draining.load() ? 1.0 : 0.0; });
+    counts.set_counter(counter::publications_refused, [&s] { return static_cast<double>(s.refused.load()); });
     counts.set_gauge(gauge::publish_credit_used, [&s] {
         double used = 0;
         for (const auto& each : s.directory.credits) used += static_cast<double>(each->used());
@@ -97,6 +100,7 @@ yard::~yard() {
     auto& s = *state_;
     for (auto which : {gauge::loops, gauge::sync_queue, gauge::draining, gauge::publish_credit_used})
         s.counts.set_gauge(which, {});
+    s.counts.set_counter(counter::publications_refused, {});
     s.directory.hubs.clear();
     s.hubs.clear();
     for (auto& each : s.loops) each->release_ready();
@@ -172,6 +176,12 @@ void yard::run_in_pool(std::function<void()> fn) {
                               std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count());
         fn();
     });
+}
+
+bool yard::try_in_pool(std::function<void()> fn) {
+    if (state_->pool_waiting.load(std::memory_order_relaxed) >= state_->settings.sync_queue) return false;
+    run_in_pool(std::move(fn));
+    return true;
 }
 
 // ------------------------------------------------------------------------------------------- the end

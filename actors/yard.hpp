@@ -35,8 +35,10 @@ class yard final : public layer_port {
     madang_status channel_send(std::string_view channel, std::string_view type, const payload& body) override;
     std::uint64_t now_ms() const noexcept override;
 
-    // The pool for what may block: sync consumers and views.
+    // The pool for what may block. Of a sync consumer at most one call is in it at a time; views are refused (false) while
+    // options::sync_queue calls wait.
     void run_in_pool(std::function<void()> fn);
+    bool try_in_pool(std::function<void()> fn);
 
     // Any thread. Tells every connection to go away, evenly over `spread`; connections opened later at once.
     void drain(std::chrono::milliseconds spread);

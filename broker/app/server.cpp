@@ -9,7 +9,6 @@
 #include "actors/loop.hpp"
 #include "actors/yard.hpp"
 #include "broker/app/layout.hpp"
-#include "broker/auth/bearer.hpp"
 #include "broker/auth/jwt.hpp"
 #include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
@@ -17,6 +16,7 @@
 #include "broker/net/http_server.hpp"
 #include "broker/net/listener.hpp"
 #include "broker/net/public_site.hpp"
+#include "broker/net/token_login.hpp"
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
 
@@ -88,20 +88,19 @@ struct server::parts {
                            auto found = plugin_config.find(std::string(id));
                            return found == plugin_config.end() ? std::string("{}") : found->second;
                        },
-                   .extension = {}}) {}
+                   .extension = {}}) {
+        for (auto [which, level] : {std::pair{counter::log_debug, log_level::debug}, std::pair{counter::log_info, log_level::info},
+                                    std::pair{counter::log_warn, log_level::warn}, std::pair{counter::log_error, log_level::error}})
+            counts.set_counter(which, [level = level] { return static_cast<double>(log_lines(level)); });
+    }
 
     result<request_user> authenticate(const http_request& request) {
-        const auto offered = request.joined("sec-websocket-protocol");
-        const auto found =
-            find_token(request.header("authorization"), request.query, split_subprotocols(offered));
-        if (found.source == token_source::none) return request_user{};
-        auto known = tokens.verify(found.token);
+        auto known = login(request);
         if (!known) {
             rare.add(labelled_counter::tokens_refused, known.error().detail);
             log_info("token.refused", {{"reason", known.error().detail}, {"request_id", request.request_id}});
-            return known.error();
         }
-        return request_user{known->id, known->claims_json};
+        return known;
     }
 
     void open(loop& on, upgrade&& ready) {
@@ -117,11 +116,6 @@ struct server::parts {
         actors.open(on, std::move(request));
     }
 
-    bool in_pool(std::function<void()> fn) {
-        actors.run_in_pool(std::move(fn));
-        return true;
-    }
-
     std::map<std::string, std::string> plugin_config;
     const options settings;
     system_clock_source clock;
@@ -129,6 +123,7 @@ struct server::parts {
     metrics_shard& rare = counts.new_shard();  // labelled counters only: any thread
     address_list trusted;
     jwt_verifier tokens;
+    std::function<result<request_user>(const http_request&)> login = token_login(tokens);
     yard actors;
     connection_limits limits;
     plugin_host plugins;
@@ -208,7 +203,7 @@ result<void> server::start() {
             .views = p.plugins.http_routes(),
             .files = std::move(p.files),
             .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
-            .pool = [&p](std::function<void()> fn) { return p.in_pool(std::move(fn)); },
+            .pool = [&p](std::function<void()> fn) { return p.actors.try_in_pool(std::move(fn)); },
             .on_upgrade = [&p](loop& on, upgrade&& ready) { p.open(on, std::move(ready)); },
             .ready = [&p] { return p.ready.load(); },
             .warn = [](std::string_view event, std::string_view request_id,
