@@ -218,8 +218,7 @@ function show_panels() {
   $("notify").hidden = shown !== "notify";
   $("rooms").inert = narrow.matches && shown !== "rooms";
   const covered = narrow.matches && shown !== "";
-  $("room").inert = covered;
-  document.querySelector(".roof").inert = covered;
+  for (const e of [$("room"), ...document.querySelectorAll(".skip, .roof")]) e.inert = covered;
   for (const name of ["rooms", "notify"]) $(`${name}_button`).setAttribute("aria-expanded", shown === name);
 }
 

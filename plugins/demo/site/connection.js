@@ -13,9 +13,11 @@ export function back_off(attempt, random = Math.random) {
   return Math.round(least_delay_ms + random() * (ceiling - least_delay_ms));
 }
 
-// Close codes 3500-3999 and 4500-4999 ask the client to stay away; after any other it may come back.
+// Close codes that ask the client to stay away (docs/protocol.md): it broke the protocol or a policy, or is told so by
+// the ranges 3500-3999 and 4500-4999. After any other it may come back.
 export function may_return(code) {
-  return !((code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999));
+  return !([1002, 1003, 1007, 1008].includes(code) || (code >= 3500 && code <= 3999) ||
+           (code >= 4500 && code <= 4999));
 }
 
 // States: idle, connecting, open, waiting (for the next attempt, see retry_at), refused (the server is there, but does

@@ -1,18 +1,18 @@
 // What goes over /ws/chat/<room>/. The server knows texts only; who speaks is a convention of this page: "name: text".
 
-const longest_wire_name = 200; // bytes; a group's name, with its namespace, has at most 255
+const longest_name = 200; // bytes when escaped; the group's name, with its namespace, has at most 255
 
-// A group's name is printable ASCII, so every other byte of a title, percent sign and tilde among them, becomes ~XX.
-// A title of dots alone would be taken for a folder by URL parsers.
-export function wire_name(title) {
-  const name = encodeURIComponent(title).replace(/~/g, "~7E").replace(/%/g, "~");
-  return /^\.+$/.test(name) ? name.replace(/\./g, "~2E") : name;
+// A room's title as its address can hold it: one segment of a path, and none that a URL parser takes for a folder.
+// Empty when nothing is left.
+export function clean_title(title) {
+  const letters = [...title.replace(/[\s\p{Cc}\p{Cs}]+/gu, " ").replace(/[/\\]/g, "-").trim()].slice(0, 24);
+  while (encodeURIComponent(letters.join("")).length > longest_name) letters.pop();
+  const cleaned = letters.join("").trim();
+  return cleaned === "." || cleaned === ".." ? "" : cleaned;
 }
 
-export function clean_title(title) {
-  const letters = [...title.replace(/[\s\p{Cc}\p{Cs}]+/gu, " ").trim()].slice(0, 24);
-  while (wire_name(letters.join("")).length > longest_wire_name) letters.pop();
-  return letters.join("").trim();
+export function room_path(title) {
+  return `/ws/chat/${encodeURIComponent(title)}/`;
 }
 
 export function socket_url(path, page = location) {

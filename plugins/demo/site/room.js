@@ -1,5 +1,5 @@
 import { Connection } from "./connection.js";
-import { compose, parse_frame, socket_url, wire_name } from "./protocol.js";
+import { compose, parse_frame, room_path, socket_url } from "./protocol.js";
 
 const answer_timeout_ms = 8_000;
 const longest_queue = 50;
@@ -18,7 +18,7 @@ export class Room {
     this.lost = [];
     this.timer = null;
     this.connection = new Connection({
-      url: socket_url(`/ws/chat/${wire_name(title)}/`),
+      url: socket_url(room_path(title)),
       server_is_up,
       on_state: (state) => this.#state(state),
       on_frame: (data) => this.#frame(data),
