@@ -66,7 +66,7 @@ struct Transport : ::testing::Test {
 TEST_F(Transport, PlainIsSmall) { EXPECT_LE(plain_transport_bytes(), 120u); }
 
 TEST_F(Transport, PlainCarriesMoreThanTheKernelBuffers) {
-    serve([](Transport& t, int fd) { return make_plain_transport(t.on.context(), fd); });
+    serve([](Transport& t, int fd) { return make_plain_transport(t.on, fd); });
     testing::send_all(client, "GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     auto answer = testing::receive_until(client);
     EXPECT_EQ(answer.size() - answer.find("\r\n\r\n") - 4, 3'000'000u);
