@@ -255,6 +255,7 @@ for (const colorScheme of ["light", "dark"]) {
     await window.say("mine");
     await window.say("forbidden");
     await window.sees("forbidden", { status: "refused" });
+    for (let i = 0; i < 40; i += 1) fake.say("madang", { message: `N${i}: hello` }); // faces of many colours
     fake.say("madang", { message: "Pine: theirs" });
     await window.sees("theirs");
     await window.page.locator("#notify_button").click();

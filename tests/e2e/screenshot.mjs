@@ -13,7 +13,7 @@ const url = process.argv[2] ?? server.url;
 const browser = await launch();
 try {
   const quiet = { reducedMotion: "reduce" };
-  const one = await open_window(browser, url, { name: "Magpie", viewport: { width: 1180, height: 780 }, deviceScaleFactor: 2, ...quiet });
+  const one = await open_window(browser, url, { name: "Pine", viewport: { width: 1180, height: 780 }, deviceScaleFactor: 2, ...quiet });
   const two = await open_window(browser, url, { ...phone, name: "까치", locale: "ko-KR", colorScheme: "dark", ...quiet });
   await one.is("open");
   await two.is("open");
@@ -36,11 +36,11 @@ try {
   for (const window of [one, two]) await window.page.evaluate(() => document.activeElement.blur());
   await mkdir(images, { recursive: true });
   const shots = [await one.page.screenshot(), await two.page.screenshot()].map((png) => `data:image/png;base64,${png.toString("base64")}`);
-  const board = await browser.newPage({ viewport: { width: 1360, height: 880 } });
+  const board = await browser.newPage({ viewport: { width: 1420, height: 800 } });
   await board.setContent(`<style>
     body { margin: 0; height: 100vh; position: relative; background: #e6d8bd }
     img { position: absolute; border-radius: 16px; box-shadow: 0 2px 6px #0003, 0 24px 60px -16px #0006 }
-    #wide { left: 40px; top: 40px; width: 1130px } #phone { right: 40px; bottom: 40px; width: 310px; border: 6px solid #20262c; border-radius: 34px }
+    #wide { left: 40px; top: 40px; width: 1040px } #phone { right: 36px; bottom: 36px; width: 310px; border: 6px solid #20262c; border-radius: 34px }
     </style><img id=wide src="${shots[0]}"><img id=phone src="${shots[1]}">`);
   await board.screenshot({ path: join(images, "demo.png") });
   process.stdout.write(`${join(images, "demo.png")}: ${(await readFile(join(images, "demo.png"))).length} bytes\n`);

@@ -10,16 +10,16 @@ export function make(tag, { class: name, text, ...attributes } = {}, ...children
   return element;
 }
 
-// The same name has the same colour in every window.
-export function hue_of(name) {
-  let hash = 0;
-  for (const letter of name) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
-  return (hash * 137) % 360;
+// FNV-1a over code points, 32 bits: the same name looks the same in every window.
+export function hash_of(name) {
+  let hash = 0x811c9dc5;
+  for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193) >>> 0;
+  return hash;
 }
 
 export function paint_face(face, name) {
   face.textContent = [...(name || "·")][0];
-  face.style.setProperty("--hue", hue_of(name));
+  face.style.setProperty("--hue", hash_of(name) % 360);
 }
 
 export function clock(date) {

@@ -1,4 +1,4 @@
-import { clock, make, paint_face } from "./dom.js";
+import { clock, hash_of, make, paint_face } from "./dom.js";
 import { t } from "./text.js";
 
 const longest_log = 300; // lines kept in the page; older ones are dropped
@@ -99,7 +99,7 @@ export class LogView {
 
   #notice(entry) {
     if (!entry.channel) return make("span", { text: entry.text });
-    const tail = entry.channel.slice(-5);
-    return make("span", { text: t(entry.what, { who: t("guest", { tail }) }), title: entry.text });
+    const tag = hash_of(entry.channel).toString(36).slice(-4); // channel names are long and unlovely
+    return make("span", { text: t(entry.what, { who: t("guest", { tag }) }), title: entry.text });
   }
 }
