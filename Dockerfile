@@ -17,6 +17,7 @@ RUN apt-get update \
       ca-certificates \
       libcaf-core0.17 \
       libfmt9 \
+      libjwt0 \
       libprometheus-cpp-core1.0 \
       libspdlog1.10 \
       libssl3 \

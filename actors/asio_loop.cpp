@@ -257,6 +257,7 @@ void asio_loop::run_turn() {
     const std::chrono::duration<double> length = clock::now() - began;
     turn_began_.store(0, std::memory_order_relaxed);
     metrics_.observe(histogram::turn_seconds, length.count());
+    metrics_.gauge_add(gauge::timers, static_cast<std::int64_t>(timers_.size()) - std::exchange(counted_timers_, static_cast<std::int64_t>(timers_.size())));
     metrics_.observe(histogram::turn_handlers, static_cast<double>(handlers));
 }
 

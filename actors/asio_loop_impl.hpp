@@ -85,6 +85,7 @@ class asio_loop final : public loop, public caf::execution_unit {
     const std::chrono::nanoseconds turn_time_;
     std::thread::id thread_;
     timer_queue timers_;
+    std::int64_t counted_timers_ = 0;  // what the gauge knows
     clock::time_point armed_ = clock::time_point::max();
     std::vector<caf::resumable*> ready_;  // pinned actors with mail, from this thread
     std::vector<caf::resumable*> running_;

@@ -205,6 +205,7 @@ void connection::write_out() {
         const auto written = io_->write_some(parts, count);
         if (written.what == transport::outcome::done) {
             loop_.metrics().add(counter::bytes_out, written.bytes);
+            loop_.metrics().observe(histogram::write_bytes, static_cast<double>(written.bytes));
             outbox_.consume(written.bytes);
             continue;
         }

@@ -157,7 +157,11 @@ struct listener::state : std::enable_shared_from_this<state> {
     void accept_ready() {
         for (int i = 0; i < accepts_per_turn; ++i) {
             if (accept_one()) continue;
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return back_off();
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                on.metrics().add(labelled_counter::accept_errors,
+                                 errno == EMFILE || errno == ENFILE ? "descriptors" : "memory");
+                return back_off();
+            }
             if (errno == EAGAIN || errno == EWOULDBLOCK) break;
             // ECONNABORTED and the like (accept(2)): that connection is gone, try the next.
         }

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "tests/integration/http/client.hpp"
-#include "tests/support/running_loop.hpp"
+#include "tests/support/running_loop_impl.hpp"
 #include "tests/unit/net/hostile_heads.hpp"
 
 namespace madang {

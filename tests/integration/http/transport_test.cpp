@@ -14,7 +14,7 @@
 #include "broker/net/socket_transport.hpp"
 #include "broker/net/tls_context.hpp"
 #include "tests/integration/http/client.hpp"
-#include "tests/support/running_loop.hpp"
+#include "tests/support/running_loop_impl.hpp"
 
 namespace madang {
 namespace {
