@@ -170,7 +170,7 @@ void asio_loop::arm_timer() {
         if (error) return;  // armed anew for an earlier deadline
         armed_ = clock::time_point::max();
         now_valid_ = false;
-        metrics_.add(counter::timers_fired, timers_.fire(now()));
+        metrics_.add(counter::timers_fired, guarded([this] { return timers_.fire(now()); }));
         arm_timer();
     });
 }

@@ -207,7 +207,7 @@ void hub::restart_group(const std::string& name) {
 }
 
 void hub::rejoin(const std::string& group) {
-    members_.for_each_wanting(group, [&](group_member& who) {
+    members_.restarted(group, [&](group_member& who) {
         tell(home_of(group),
              parcels::join{group, who.member_id(), loop_.index(), connections_.at(who.member_id()).actor});
     });

@@ -37,6 +37,7 @@ member_table::change member_table::add(group_member& who, std::string_view group
         e.how = how;
         if (e.wanted) return change::none;
         e.wanted = true;
+        ++e.joins;
         return change::tell_home;
     }
     auto* g = find(group);
@@ -48,7 +49,7 @@ member_table::change member_table::add(group_member& who, std::string_view group
     }
     const auto index = static_cast<std::uint32_t>(g->members.size());
     const auto back = static_cast<std::uint32_t>(who.memberships_.size());
-    g->members.push_back({&who, local_group::never, local_group::never, back, how, true});
+    g->members.push_back({&who, local_group::never, local_group::never, back, how, true, 1});
     who.memberships_.push_back({g, index});
     return change::tell_home;
 }
@@ -66,6 +67,7 @@ void member_table::joined(group_member& who, std::string_view group, std::uint64
     auto known = membership_of(who.memberships_, group);
     if (known == who.memberships_.end()) return;
     auto& e = known->group->members[known->index];
+    if (e.joins != 0) --e.joins;
     // One that left and joined again before its leaving took effect is as if it had stayed.
     if (e.until == local_group::never) e.from = from;
     e.until = local_group::never;
@@ -79,7 +81,7 @@ void member_table::left(group_member& who, std::string_view group, std::uint64_t
         g->members[known->index].until = until;
         return;  // deliver() removes it behind that batch
     }
-    if (g->members[known->index].wanted) {  // it joined again meanwhile; the answer to that is on its way
+    if (g->members[known->index].joins != 0) {  // it joined again meanwhile; the answer to that is on its way
         g->members[known->index].from = local_group::never;
         return;
     }
@@ -98,8 +100,8 @@ std::size_t member_table::deliver(const batch& what) {
     for (std::size_t i = 0; i < count; ++i) {
         const auto e = g->members[i];
         if (i + prefetch_distance < count) prefetch(g->members[i + prefetch_distance].who);
-        if (e.who == nullptr || e.from >= end) continue;
-        const std::size_t from = e.from <= first ? 0 : e.from - first;
+        if (e.who == nullptr) continue;
+        const std::size_t from = e.from <= first ? 0 : e.from >= end ? what.size() : e.from - first;
         const std::size_t to = e.until >= end ? what.size() : e.until <= first ? 0 : e.until - first;
         if (from < to) {
             e.who->deliver(what, from, to, e.how);
@@ -107,7 +109,7 @@ std::size_t member_table::deliver(const batch& what) {
         }
         auto& after = g->members[i];
         if (after.who != nullptr && after.until <= end) {
-            if (after.wanted)
+            if (after.joins != 0)
                 after.from = after.until = local_group::never;
             else
                 erase_member(*g, static_cast<std::uint32_t>(i));

@@ -64,9 +64,10 @@ class member_table {
     // Hands the batch to the group's members; returns to how many. Whoever joins meanwhile is not among them.
     std::size_t deliver(const batch& what);
 
-    // Calls fn(member) for each member that wants to be in the group: to join again when its home was restarted.
+    // The group's home was restarted: it knows nobody and counts from the beginning. Forgets what the old one said and who
+    // was leaving, and calls fn(member) for each that wants to be in the group: it is to join again.
     template <class Function>
-    void for_each_wanting(std::string_view group, Function fn);
+    void restarted(std::string_view group, Function fn);
 
     std::size_t groups() const noexcept { return groups_.size(); }
 
@@ -91,6 +92,7 @@ struct local_group {
         std::uint32_t back;      // in who->memberships_
         madang_delivery how;
         bool wanted;             // false after remove, until left() closes it
+        std::uint32_t joins;     // told to the home and not answered: then there is a range to come
     };
     std::string name;
     std::vector<entry> members;
@@ -109,10 +111,20 @@ void member_table::remove_all(group_member& who, Function fn) {
 }
 
 template <class Function>
-void member_table::for_each_wanting(std::string_view group, Function fn) {
-    if (auto* g = find(group))
-        for (auto& m : g->members)
-            if (m.who != nullptr && m.wanted) fn(*m.who);
+void member_table::restarted(std::string_view group, Function fn) {
+    auto* g = find(group);
+    if (g == nullptr) return;
+    for (std::size_t i = g->members.size(); i-- > 0;) {  // backwards: erasing moves the last one into the gap
+        auto& m = g->members[i];
+        if (m.who == nullptr) continue;
+        m.from = m.until = local_group::never;
+        m.joins = 1;
+        if (m.wanted)
+            fn(*m.who);
+        else
+            erase_member(*g, static_cast<std::uint32_t>(i));
+    }
+    tidy(*g);
 }
 
 }  // namespace madang

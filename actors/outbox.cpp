@@ -195,13 +195,20 @@ void outbox::clear() noexcept {
 
 void outbox::drop_unbegun() {
     if (entries_ == nullptr) return;
-    auto head = std::move((*entries_)[head_]);
-    const auto begun = begun_;
-    give_back();
-    if (begun != 0) {
-        append(head.owner, {head.data, begun}, head.kind);
-        begun_ = begun;
+    auto& all = *entries_;
+    if (begun_ != 0) {
+        bytes_ -= all[head_].size - begun_;
+        all[head_].size = begun_;
     }
+    std::size_t end = head_ + (begun_ != 0 ? 1 : 0);
+    for (std::size_t i = end; i < all.size(); ++i) {
+        if (all[i].kind == control)
+            std::swap(all[end++], all[i]);
+        else
+            bytes_ -= all[i].size;
+    }
+    all.resize(end);
+    if (bytes_ == 0) give_back();
 }
 
 void outbox::give_back() noexcept {

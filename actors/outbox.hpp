@@ -52,7 +52,8 @@ class outbox {
     // The first `size` bytes were written.
     void consume(std::size_t size) noexcept;
     void clear() noexcept;
-    // Drops everything but the rest of a frame that is partly on the wire: room for a last word.
+    // Drops everything but control (the handshake, say) and the rest of a frame that is partly on the wire: room for a last
+    // word.
     void drop_unbegun();
 
   private:

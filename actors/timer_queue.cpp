@@ -64,11 +64,18 @@ std::size_t timer_queue::fire(clock::time_point now) {
         heap_.pop_back();
     }
     std::size_t fired = 0;
-    for (const auto& e : due) {
+    for (std::size_t i = 0; i < due.size(); ++i) {
+        const auto& e = due[i];
         if (!is_live(e)) continue;  // cancelled, perhaps by one that fired just before
         auto fn = std::move(slots_[e.slot].fn);
         free_slot(e.slot);
-        fn();
+        try {
+            fn();
+        } catch (...) {
+            heap_.insert(heap_.end(), due.begin() + static_cast<std::ptrdiff_t>(i) + 1, due.end());
+            std::make_heap(heap_.begin(), heap_.end(), later);
+            throw;
+        }
         ++fired;
     }
     return fired;

@@ -23,7 +23,7 @@ class timer_queue {
     // When the earliest timer is due, or nothing. May name a cancelled timer's time: a spurious wake-up is harmless.
     std::optional<clock::time_point> next_deadline() const;
     // Calls what is due at `now`, in order of deadline, and returns how many. Timers scheduled meanwhile wait for the next
-    // call, even with no delay.
+    // call, even with no delay. When one throws, so does this; the rest stays due.
     std::size_t fire(clock::time_point now);
     std::size_t size() const noexcept { return live_; }
 
