@@ -17,6 +17,7 @@
 #include "broker/net/listener.hpp"
 #include "broker/net/public_site.hpp"
 #include "broker/net/token_login.hpp"
+#include "broker/protocol/origin.hpp"
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
 
@@ -68,6 +69,15 @@ consumer_route resolve(const websocket_route& route, const options& settings) {
     return result;
 }
 
+result<void> check_origins(const std::vector<std::string>& patterns, const std::string& whose) {
+    try {
+        origin_policy{patterns};
+    } catch (const std::invalid_argument& e) {
+        return fail(errc::invalid_option, whose + ": " + e.what());
+    }
+    return {};
+}
+
 }  // namespace
 
 struct server::parts {
@@ -96,10 +106,8 @@ struct server::parts {
 
     result<request_user> authenticate(const http_request& request) {
         auto known = login(request);
-        if (!known) {
-            rare.add(labelled_counter::tokens_refused, known.error().detail);
+        if (!known)  // counted by the site
             log_info("token.refused", {{"reason", known.error().detail}, {"request_id", request.request_id}});
-        }
         return known;
     }
 
@@ -120,7 +128,6 @@ struct server::parts {
     const options settings;
     system_clock_source clock;
     metrics counts;
-    metrics_shard& rare = counts.new_shard();  // labelled counters only: any thread
     address_list trusted;
     jwt_verifier tokens;
     std::function<result<request_user>(const http_request&)> login = token_login(tokens);
@@ -165,6 +172,12 @@ result<void> server::load() {
     }
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
         p.routes.emplace(route.get(), resolve(*route, p.settings));
+    if (auto good = check_origins(p.settings.allowed_origins, "--allowed-origin"); !good) return good;
+    for (const auto& [pattern, route] : p.plugins.websocket_routes())
+        if (auto good = check_origins(route->settings.allowed_origins,
+                                      "plugin " + route->owner->id + ", allowed origins of " + route->pattern);
+            !good)
+            return good;
     auto trusted = address_list::parse(p.settings.trusted_proxies);
     if (!trusted) return fail(errc::invalid_option, "--trusted-proxy: " + trusted.error().detail);
     p.trusted = std::move(*trusted);
@@ -196,21 +209,17 @@ result<void> server::probe() {
 
 result<void> server::start() {
     auto& p = *parts_;
-    try {
-        p.site = std::make_unique<public_site>(site_services{
-            .settings = p.settings,
-            .websocket_routes = p.plugins.websocket_routes(),
-            .views = p.plugins.http_routes(),
-            .files = std::move(p.files),
-            .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
-            .pool = [&p](std::function<void()> fn) { return p.actors.try_in_pool(std::move(fn)); },
-            .on_upgrade = [&p](loop& on, upgrade&& ready) { p.open(on, std::move(ready)); },
-            .ready = [&p] { return p.ready.load(); },
-            .warn = [](std::string_view event, std::string_view request_id,
-                       std::string_view text) { log_warn(event, {{"message", text}, {"request_id", request_id}}); }});
-    } catch (const std::invalid_argument& e) {
-        return fail(errc::invalid_option, std::string("--allowed-origin: ") + e.what());
-    }
+    p.site = std::make_unique<public_site>(site_services{
+        .settings = p.settings,
+        .websocket_routes = p.plugins.websocket_routes(),
+        .views = p.plugins.http_routes(),
+        .files = std::move(p.files),
+        .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
+        .pool = [&p](std::function<void()> fn) { return p.actors.try_in_pool(std::move(fn)); },
+        .on_upgrade = [&p](loop& on, upgrade&& ready) { p.open(on, std::move(ready)); },
+        .ready = [&p] { return p.ready.load(); },
+        .warn = [](std::string_view event, std::string_view request_id,
+                   std::string_view text) { log_warn(event, {{"message", text}, {"request_id", request_id}}); }});
     p.inner_site = std::make_unique<internal_site>([&p] { return p.counts.expose(); }, [&p] { return p.ready.load(); });
 
     std::vector<loop*> loops;

@@ -2,6 +2,10 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace madang {
 
@@ -12,6 +16,12 @@ std::string last_error(const std::string& what) {
     if (auto code = ::ERR_peek_last_error()) ::ERR_error_string_n(code, text, sizeof text);
     ::ERR_clear_error();
     return what + ": " + text;
+}
+
+// OpenSSL's own words for a file that cannot be opened say nothing.
+std::string unreadable(const std::string& what, const std::string& file) {
+    if (::access(file.c_str(), R_OK) == 0) return {};
+    return "cannot read the TLS " + what + " " + file + ": " + std::strerror(errno) + "; name a PEM file";
 }
 
 int choose_http(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
@@ -26,6 +36,8 @@ int choose_http(SSL*, const unsigned char** out, unsigned char* out_size, const 
 }  // namespace
 
 std::string tls_context::load(const std::string& certificate_file, const std::string& key_file) {
+    if (auto why = unreadable("certificate", certificate_file); !why.empty()) return why;
+    if (auto why = unreadable("key", key_file); !why.empty()) return why;
     ::ERR_clear_error();
     std::shared_ptr<SSL_CTX> made(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free);
     if (!made) return last_error("cannot set up TLS");

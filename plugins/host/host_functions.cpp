@@ -238,7 +238,10 @@ struct host_functions {
         if (level < MADANG_DEBUG || level > MADANG_ERROR) level = MADANG_INFO;
         guarded([&] {
             auto& who = from(host);
-            if (who.initialising_ && level == MADANG_ERROR) who.last_error_ = from(message);
+            if (who.initialising_ && level == MADANG_ERROR) {
+                who.last_error_ = from(message);
+                if (from(event) == "plugin_refused") return MADANG_OK;  // the SDK's last word: load() says it
+            }
             if (who.host_->services_.log) who.host_->services_.log(who, level, from(event), from(message));
             return MADANG_OK;
         });

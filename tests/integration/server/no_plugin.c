@@ -1,0 +1,1 @@
+int madang_test_no_plugin(void) { return 1; }
