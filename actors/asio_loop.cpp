@@ -215,8 +215,13 @@ void asio_loop::run() {
 }
 
 void asio_loop::release_ready() {
-    do take_inbox();
-    while (run_ready() != 0);
+    std::size_t handled;
+    do {
+        context_.restart();
+        handled = guarded([&] { return context_.poll(); });
+        take_inbox();
+        handled += run_ready();
+    } while (handled != 0);
 }
 
 void asio_loop::run_turn() {

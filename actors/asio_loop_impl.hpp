@@ -29,7 +29,7 @@ class asio_loop final : public loop, public caf::execution_unit {
     // Runs turns on the calling thread until stop() was called and nothing is ready any more.
     void run();
     void stop();  // any thread
-    // After run() returned, before the actor system goes: actors that still have mail handle it, here.
+    // After run() returned, before the actor system goes: what was posted and mailed since then is done, here.
     void release_ready();
 
     // -- loop

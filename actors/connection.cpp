@@ -147,14 +147,16 @@ void connection::ping() {
     if (state_ != state::open) return;
     if (!pinged_) {
         pinged_ = true;
-        heard_ = false;
+        heard_ = wrote_ = false;
         loop_.metrics().add(counter::pings_sent);
         queue_control(make_ws_control(ws_opcode::ping, {}).bytes());
         return schedule_ping(route_->pong_timeout);
     }
     pinged_ = false;
-    // Whom we do not read, we cannot hear.
-    if (heard_ || paused_ != 0)
+    // Whom we do not read, we cannot hear: while its outbox is full, taking bytes is a sign of life; while others are waited
+    // for, it is not to blame.
+    const bool waiting_for_it = paused_ == static_cast<std::uint8_t>(pause::outbox);
+    if (heard_ || (paused_ != 0 && (wrote_ || !waiting_for_it)))
         return schedule_ping(std::max(route_->ping_interval - route_->pong_timeout, milliseconds{1}));
     loop_.metrics().add(counter::pong_timeouts);
     begin_close(close_code::no_pong, "no pong");

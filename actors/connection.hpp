@@ -207,6 +207,7 @@ class connection final : public connection_port,
     bool connect_called_ = false;
     bool consumer_gone_ = false;
     bool heard_ = false;        // anything since the last ping
+    bool wrote_ = false;        // it took any of our bytes since then
     bool pinged_ = false;
     bool peer_closed_ = false;  // its close frame came
     bool shut_ = false;

@@ -207,6 +207,7 @@ void connection::write_out() {
             loop_.metrics().add(counter::bytes_out, written.bytes);
             loop_.metrics().observe(histogram::write_bytes, static_cast<double>(written.bytes));
             outbox_.consume(written.bytes);
+            wrote_ = true;
             continue;
         }
         if (written.what != transport::outcome::would_block) {

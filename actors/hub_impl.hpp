@@ -98,7 +98,7 @@ class hub final : public connection_services, private flushable {
 
 caf::actor spawn_hub_actor(hub& around);
 caf::actor spawn_group_actor(hub& home, std::string name);
-// Spawns the connection's actor on the hub's loop and starts it. That loop's thread.
-void open_connection(hub& at, connection_request&& request);
+// Spawns the connection's actor on the hub's loop and starts it; returns its id. That loop's thread.
+std::uint64_t open_connection(hub& at, connection_request&& request);
 
 }  // namespace madang

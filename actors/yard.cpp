@@ -47,6 +47,7 @@ struct yard::state {
     caf::actor_system system;
     boost::asio::thread_pool pool;
     std::atomic<std::int64_t> pool_waiting{0};
+    std::size_t pool_calls = 0;  // waiting or running; guarded by mutex
     std::atomic<std::uint64_t> refused{0};  // publications for want of credit
     std::vector<std::unique_ptr<asio_loop>> loops;
     std::vector<std::unique_ptr<hub>> hubs;
@@ -128,7 +129,9 @@ void yard::run() {
 
 void yard::open(loop& on, connection_request&& request) {
     auto& at = *state_->hubs[on.index()];
-    open_connection(at, std::move(request));
+    const auto id = open_connection(at, std::move(request));
+    if (!state_->draining) return;
+    if (auto* who = at.find(id)) who->go_away();
 }
 
 madang_status yard::group_send(std::string_view group, std::string_view type, const payload& body) {
@@ -168,6 +171,10 @@ std::uint64_t yard::now_ms() const noexcept {
 void yard::run_in_pool(std::function<void()> fn) {
     auto& s = *state_;
     s.pool_waiting.fetch_add(1, std::memory_order_relaxed);
+    {
+        std::lock_guard lock(s.mutex);
+        ++s.pool_calls;
+    }
     boost::asio::post(s.pool, [&s, fn = std::move(fn), asked = std::chrono::steady_clock::now()] {
         thread_local std::pair<metrics*, metrics_shard*> shard{};
         if (shard.first != &s.counts) shard = {&s.counts, &s.counts.new_shard()};
@@ -175,6 +182,8 @@ void yard::run_in_pool(std::function<void()> fn) {
         shard.second->observe(histogram::sync_wait_seconds,
                               std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count());
         fn();
+        std::lock_guard lock(s.mutex);
+        if (--s.pool_calls == 0) s.stopped.notify_all();
     });
 }
 
@@ -221,7 +230,7 @@ bool yard::stop(std::chrono::milliseconds deadline) {
         s.loops[i]->stop();
     }
     std::unique_lock lock(s.mutex);
-    if (!s.stopped.wait_for(lock, deadline, [&] { return s.running == 0; })) return false;
+    if (!s.stopped.wait_for(lock, deadline, [&] { return s.running == 0 && s.pool_calls == 0; })) return false;
     lock.unlock();
     for (auto& each : s.threads) each.join();
     s.threads.clear();

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <optional>
 
+#include "monitoring/metrics.hpp"
+
 namespace madang {
 
 namespace asio = boost::asio;
@@ -158,7 +160,7 @@ struct listener::state : std::enable_shared_from_this<state> {
         for (int i = 0; i < accepts_per_turn; ++i) {
             if (accept_one()) continue;
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-                on.metrics().add(labelled_counter::accept_errors,
+                on_loop.metrics().add(labelled_counter::accept_errors,
                                  errno == EMFILE || errno == ENFILE ? "descriptors" : "memory");
                 return back_off();
             }
