@@ -223,7 +223,7 @@ madang_status connection::send(madang_frame kind, const payload& message) {
 madang_status connection::group_add(std::string_view group, madang_delivery how) {
     if (!valid_group_name(group)) return MADANG_INVALID;
     if (state_ == state::ended || consumer_gone_) return MADANG_CLOSED;
-    if (membership_count() >= route_->max_groups) return MADANG_BUSY;
+    if (membership_count() >= route_->max_groups && !is_in(group)) return MADANG_BUSY;
     return services_.group_add(*this, group, how);
 }
 

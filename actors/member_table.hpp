@@ -25,6 +25,7 @@ class group_member {
     virtual void deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) = 0;
     std::uint64_t member_id() const noexcept { return member_id_; }
     std::size_t membership_count() const noexcept { return memberships_.size(); }
+    bool is_in(std::string_view group) const noexcept;  // or on its way in or out
 
   protected:
     ~group_member() = default;

@@ -4,10 +4,11 @@
 
 #include "actors/connection.hpp"
 #include "broker/core/names.hpp"
+#include "broker/protocol/ws_frame.hpp"
 
 namespace madang {
 
-sync_consumer::sync_consumer(connection& owner) : owner_(owner), channel_(owner.channel()) {}
+sync_consumer::sync_consumer(connection& owner) : owner_(owner), loop_(owner.on()), channel_(owner.channel()) {}
 
 const scope& sync_consumer::get_scope() const noexcept { return owner_.get_scope(); }
 
@@ -59,28 +60,23 @@ void sync_consumer::drain() {
 // ------------------------------------------------------------------------------------------ pool's thread
 
 void sync_consumer::run_in_pool(call what) {
-    const madang_status status = what.run(consumer_);
-    {
-        std::lock_guard lock(mutex_);
-        finished_.push_back({what.where, status});
-    }
+    // Without a consumer there is nothing to call: its creation failed, or it was destroyed.
+    const bool skip = std::exchange(created_, true) && consumer_ == nullptr;
+    const madang_status status = skip ? MADANG_OK : what.run(consumer_);
+    std::lock_guard lock(mutex_);
+    finished_.push_back({what.where, status});
     wake();
 }
 
 void sync_consumer::ask(request what) {
-    {
-        std::lock_guard lock(mutex_);
-        requests_.push_back(std::move(what));
-    }
+    std::lock_guard lock(mutex_);
+    requests_.push_back(std::move(what));
     wake();
 }
 
+// With the mutex held. Not through owner_: once the last call's result is in finished_, a drain may end the connection.
 void sync_consumer::wake() {
-    {
-        std::lock_guard lock(mutex_);
-        if (std::exchange(woken_, true)) return;
-    }
-    owner_.on().post([self = shared_from_this()] { self->drain(); });
+    if (!std::exchange(woken_, true)) loop_.post([self = shared_from_this()] { self->drain(); });
 }
 
 madang_status sync_consumer::accept(std::string_view subprotocol, std::span<const name_value> headers) {
@@ -99,6 +95,7 @@ madang_status sync_consumer::accept(std::string_view subprotocol, std::span<cons
 }
 
 madang_status sync_consumer::close(std::uint16_t code, std::string_view reason) {
+    if (code != 0 && !ws_sendable_close_code(code)) return MADANG_INVALID;
     {
         std::lock_guard lock(mutex_);
         if (closed_) return MADANG_CLOSED;

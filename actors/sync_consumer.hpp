@@ -15,6 +15,7 @@
 namespace madang {
 
 class connection;
+class loop;
 
 // Shared by the connection and the call that runs. The loop's thread enqueues and drains; the pool's thread runs a call
 // and is the consumer's connection_port meanwhile. What the port is asked is done on the loop, in order, soon: its
@@ -57,8 +58,10 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     void run_in_pool(call what);
 
     connection& owner_;  // retained while a call runs, until its result was drained
+    loop& loop_;  // outlives the connection
     const std::string channel_;
-    madang_consumer* consumer_ = nullptr;  // the running call's
+    madang_consumer* consumer_ = nullptr;  // the running call's, and
+    bool created_ = false;                 // the first, which makes it, has run
     std::deque<call> calls_;               // loop's thread
     bool running_ = false;                 // loop's thread
 
