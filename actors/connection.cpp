@@ -197,7 +197,9 @@ void connection::lost() {
 
 void connection::finish_when_flushed() {
     if (!outbox_.empty() || !peer_closed_ || shut_) return;
-    // RFC 6455 7.1.1: the server closes first. Ours is a half-close, so that the peer reads what is on its way.
+    // RFC 6455 7.1.1: the server closes first. Behind the peer's close frame nothing comes that close() would answer with
+    // a reset; otherwise it is a half-close, so that the peer reads what is on its way.
+    if (close_received_ && io_->writes_are_sent()) return end();
     shut_ = true;
     io_->shutdown_send();
     loop_.cancel(life_timer_);

@@ -209,7 +209,8 @@ class connection final : public connection_port,
     bool heard_ = false;        // anything since the last ping
     bool wrote_ = false;        // it took any of our bytes since then
     bool pinged_ = false;
-    bool peer_closed_ = false;  // its close frame came
+    bool peer_closed_ = false;  // nothing it sends is read any more
+    bool close_received_ = false;  // because its close frame came
     bool shut_ = false;
     std::uint16_t code_ = 1006;  // for disconnect
     std::shared_ptr<sync_consumer> sync_;  // null for async consumers

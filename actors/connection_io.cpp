@@ -138,7 +138,7 @@ void connection::on_ping(std::string_view bytes) {
 void connection::on_pong(std::string_view) { loop_.metrics().add(counter::pongs_received); }
 
 void connection::on_close(std::uint16_t code, std::string_view) {
-    peer_closed_ = true;
+    peer_closed_ = close_received_ = true;
     if (state_ == state::open) {
         begin_close(code, {});
         if (calls_ == 0) after_call();

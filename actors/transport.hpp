@@ -35,6 +35,8 @@ class transport {
     // One wait of each kind at a time. Never calls back from within.
     virtual void wait_readable(transport_waiter& waiter) = 0;
     virtual void wait_writable(transport_waiter& waiter) = 0;
+    // What write_some took is the kernel's, so that close() lets it arrive (TLS may hold back records).
+    virtual bool writes_are_sent() const noexcept { return false; }
     // Half-close after everything was written: FIN (TLS: close_notify before it).
     virtual void shutdown_send() = 0;
     // Ends both directions at once; pending waits are told alive = false, from the loop, soon.

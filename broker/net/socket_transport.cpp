@@ -73,14 +73,16 @@ class plain_transport final : public transport, public descriptor_watcher {
         loop_.watch_writes(fd_, *this);
     }
 
+    bool writes_are_sent() const noexcept override { return true; }
+
     void shutdown_send() override {
         if (fd_ >= 0) ::shutdown(fd_, SHUT_WR);
     }
 
     void close() override {
         if (fd_ < 0) return;
-        loop_.unwatch(fd_, *this);
-        ::close(std::exchange(fd_, -1));
+        loop_.unwatch(*this);
+        ::close(std::exchange(fd_, -1));  // which also takes it out of the epoll set
         tell_closed();
     }
 
