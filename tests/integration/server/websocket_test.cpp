@@ -85,6 +85,24 @@ TEST(WebSockets, WithoutASpreadAllAreToldAtOnce) {
     EXPECT_EQ(node.process().wait(5s), 0);
 }
 
+TEST(Groups, AreGoneWhenAllTheirMembersLeaveAtOnce) {
+    server node;
+    for (int round = 0; round < 5; ++round) {
+        std::vector<std::unique_ptr<peer>> owned;
+        std::vector<peer*> all;
+        for (int i = 0; i < 50; ++i) {
+            all.push_back(owned.emplace_back(std::make_unique<peer>(node.port())).get());
+            all.back()->upgrade("/ws/chat/room" + std::to_string(i % 10) + "/");
+        }
+        ASSERT_TRUE(drive(all, [&] { return node.metrics()["madang_group_members"] == 50; }));
+        EXPECT_EQ(node.metrics()["madang_groups"], 10);
+        owned.clear();
+        ASSERT_TRUE(eventually([&] { return node.metrics()["madang_group_members"] == 0; }));
+        EXPECT_TRUE(eventually([&] { return node.metrics()["madang_groups"] == 0; }, 2s))
+            << node.metrics()["madang_groups"];
+    }
+}
+
 // What npm's ws says; it needs tests/e2e/node_modules (./dev test installs them).
 outcome node_client(const std::string& script, std::vector<std::string> arguments,
                     std::vector<std::pair<std::string, std::string>> environment = {}) {
