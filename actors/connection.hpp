@@ -153,7 +153,8 @@ class connection final : public connection_port,
     template <class Function>
     void call(std::string_view where, Function fn);
     void after_call();
-    void handler_failed(std::string_view where);
+    void count_failure(std::string_view where);
+    void handler_failed(std::string_view where);  // counts it, and closes
     void note_slow(std::string_view where, std::uint64_t ticks);
 
     void on_readable(bool alive) override;
@@ -163,6 +164,7 @@ class connection final : public connection_port,
     void on_ping(std::string_view bytes) override;
     void on_pong(std::string_view bytes) override;
     void on_close(std::uint16_t code, std::string_view reason) override;
+    void on_inflated(std::size_t wire_bytes, std::size_t raw_bytes) override;
 
     void arm_read();
     void feed(char* data, std::size_t size);

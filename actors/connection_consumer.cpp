@@ -31,12 +31,16 @@ void connection::note_slow(std::string_view where, std::uint64_t ticks) {
                               {"request_id", scope_.get(scope_field::request_id)}});
 }
 
-void connection::handler_failed(std::string_view where) {
+void connection::count_failure(std::string_view where) {
     loop_.metrics().add(labelled_counter::plugin_errors, route_->plugin);
     log_error("handler.failed", {{"plugin", route_->plugin},
                                  {"consumer", route_->name},
                                  {"handler", where},
                                  {"request_id", scope_.get(scope_field::request_id)}});
+}
+
+void connection::handler_failed(std::string_view where) {
+    count_failure(where);
     if (state_ == state::handshake)
         refuse(http_refusal(500, "the consumer failed", scope_.get(scope_field::request_id)), close_code::internal);
     else
@@ -57,7 +61,10 @@ void connection::after_call() {
 }
 
 void connection::sync_result(madang_status status, std::string_view where) {
-    if (status != MADANG_OK && state_ != state::ended && !consumer_gone_) handler_failed(where);
+    if (status != MADANG_OK) {
+        if (state_ != state::ended && !consumer_gone_) handler_failed(where);
+        else count_failure(where);
+    }
     resume(pause::sync_queue);
     if (calls_ == 0) after_call();
 }
@@ -188,13 +195,7 @@ void connection::disconnect_consumer() {
         if (connect_called_) {
             ++calls_;
             const auto begin = handler_clock::now();
-            if (type.disconnect(consumer_, code) != MADANG_OK) {
-                loop_.metrics().add(labelled_counter::plugin_errors, route_->plugin);
-                log_error("handler.failed", {{"plugin", route_->plugin},
-                                             {"consumer", route_->name},
-                                             {"handler", "disconnect"},
-                                             {"request_id", scope_.get(scope_field::request_id)}});
-            }
+            if (type.disconnect(consumer_, code) != MADANG_OK) count_failure("disconnect");
             note_slow("disconnect", handler_clock::now() - begin);
             --calls_;
         }
@@ -214,9 +215,12 @@ madang_status connection::send(madang_frame kind, const payload& message) {
     const auto role = in_event_ ? outbox::role::publication : outbox::role::answer;
     if (kind == MADANG_BINARY) return queue(message.root(), message.binary_frame(), role);
     if (deflate_bits_ == 0) return queue(message.root(), message.text_frame(), role);
-    const auto frame = compressed_text_frame(message, deflate_bits_);
-    loop_.metrics().add(counter::deflate_raw_bytes, message.bytes().size());
-    loop_.metrics().add(counter::deflate_wire_bytes, frame.size());
+    bool made = false;  // by this member; the others of a broadcast share it
+    const auto frame = compressed_text_frame(message, deflate_bits_, &made);
+    if (made) {
+        loop_.metrics().add(counter::deflate_raw_bytes, message.bytes().size());
+        loop_.metrics().add(counter::deflate_wire_bytes, frame.size());
+    }
     return queue(message, frame, role);
 }
 

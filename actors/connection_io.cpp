@@ -137,6 +137,11 @@ void connection::on_ping(std::string_view bytes) {
 
 void connection::on_pong(std::string_view) { loop_.metrics().add(counter::pongs_received); }
 
+void connection::on_inflated(std::size_t wire_bytes, std::size_t raw_bytes) {
+    loop_.metrics().add(counter::inflate_wire_bytes, wire_bytes);
+    loop_.metrics().add(counter::inflate_raw_bytes, raw_bytes);
+}
+
 void connection::on_close(std::uint16_t code, std::string_view) {
     peer_closed_ = close_received_ = true;
     if (state_ == state::open) {

@@ -48,7 +48,9 @@ void group_actor::on_leave(std::uint64_t member) {
 
 // Nobody is left and nothing waits: the hub forgets this actor, and with that it is gone.
 void group_actor::end_if_empty() {
-    if (core_.members() == 0 && !touched_ && mailbox().empty()) home_.group_emptied(*this);
+    // At the turn's end (hand_out) the actor waits for messages: CAF calls its mailbox blocked then, and not empty.
+    const bool nothing_waits = mailbox().blocked() || mailbox().empty();
+    if (core_.members() == 0 && !touched_ && nothing_waits) home_.group_emptied(*this);
 }
 
 void group_actor::hand_out() {

@@ -18,6 +18,8 @@ constexpr int pieces_per_turn = 4;  // 256 KiB: then others have their turn
 // RFC 9112 9.6: closing at once, with unread input, would reset the connection before the client read its
 // answer.
 constexpr auto linger_time = 2s;
+// For a request that is on its way, or here and unread: closing at once would reset it.
+constexpr std::chrono::milliseconds drain_grace{50};
 
 bool wants_upgrade(const http_request& request) { return !request.header("upgrade").empty(); }
 
@@ -59,7 +61,7 @@ void http_session::refuse(http_response response) {
 }
 
 void http_session::drain() {
-    if (phase_ == phase::head && in_.empty() && !output_pending()) close();
+    if (phase_ == phase::head && in_.empty() && !output_pending()) restart_deadline(deadline::idle);
 }
 
 void http_session::close() {
@@ -364,7 +366,7 @@ void http_session::restart_deadline(deadline what) {
             after = environment_.settings.http_body_timeout;
             break;
         case deadline::idle:
-            after = environment_.settings.http_idle_timeout;
+            after = environment_.draining.load() ? drain_grace : environment_.settings.http_idle_timeout;
             break;
         case deadline::write:
             after = environment_.settings.http_idle_timeout;

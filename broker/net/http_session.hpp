@@ -63,7 +63,8 @@ class http_session final
     void start();
     // Answers one request-less response and closes (503, 429).
     void refuse(http_response response);
-    // The server shuts down: an idle connection is closed, another after its answer.
+    // The server shuts down: an idle connection is closed unless a request comes within moments,
+    // another after its answer.
     void drain();
     void close();  // at once
 

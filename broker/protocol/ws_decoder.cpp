@@ -295,6 +295,7 @@ ws_decoder::outcome ws_decoder::inflated(ws_opcode opcode, std::string_view byte
         case inflate_result::corrupt:
             return {{ws_invalid_data, "compressed data is corrupt"}};
     }
+    sink.on_inflated(bytes.size(), message.size());
     if (opcode == ws_opcode::text && !utf8_checker::check(message)) return {bad_text()};
     return {{}, !sink.on_message(opcode, message)};
 }

@@ -25,6 +25,8 @@ class ws_sink {
     virtual void on_pong(std::string_view bytes) = 0;
     // code: as sent, ws_no_status when there was none. Nothing follows.
     virtual void on_close(std::uint16_t code, std::string_view reason) = 0;
+    // A compressed message's sizes, before it is handed on.
+    virtual void on_inflated(std::size_t /*wire_bytes*/, std::size_t /*raw_bytes*/) {}
 
   protected:
     ~ws_sink() = default;

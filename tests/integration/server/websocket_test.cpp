@@ -20,7 +20,8 @@ TEST(WebSockets, AMessageOverTheLimitCloses1009) {
     client.text(ping(101));
     ASSERT_TRUE(drive(client, [&] { return client.ended; }));
     EXPECT_EQ(client.closed, 1009);
-    EXPECT_EQ(node.metrics()["madang_closes_total{code=\"1009\"}"], 1);
+    client.hang_up();  // it lingers otherwise
+    EXPECT_TRUE(eventually([&] { return node.metrics()["madang_closes_total{code=\"1009\"}"] == 1; }));
 }
 
 TEST(WebSockets, TooManyMessagesClose3013) {
@@ -82,6 +83,24 @@ TEST(WebSockets, WithoutASpreadAllAreToldAtOnce) {
     ASSERT_TRUE(drive(client, [&] { return client.ended; }));
     EXPECT_EQ(client.closed, 1001);
     EXPECT_EQ(node.process().wait(5s), 0);
+}
+
+TEST(Groups, AreGoneWhenAllTheirMembersLeaveAtOnce) {
+    server node;
+    for (int round = 0; round < 5; ++round) {
+        std::vector<std::unique_ptr<peer>> owned;
+        std::vector<peer*> all;
+        for (int i = 0; i < 50; ++i) {
+            all.push_back(owned.emplace_back(std::make_unique<peer>(node.port())).get());
+            all.back()->upgrade("/ws/chat/room" + std::to_string(i % 10) + "/");
+        }
+        ASSERT_TRUE(drive(all, [&] { return node.metrics()["madang_group_members"] == 50; }));
+        EXPECT_EQ(node.metrics()["madang_groups"], 10);
+        owned.clear();
+        ASSERT_TRUE(eventually([&] { return node.metrics()["madang_group_members"] == 0; }));
+        EXPECT_TRUE(eventually([&] { return node.metrics()["madang_groups"] == 0; }, 2s))
+            << node.metrics()["madang_groups"];
+    }
 }
 
 // What npm's ws says; it needs tests/e2e/node_modules (./dev test installs them).
