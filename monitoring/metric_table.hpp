@@ -36,6 +36,8 @@
     X(pong_timeouts, "madang_pong_timeouts_total", "", "", "Connections closed (3012) for want of a pong")   \
     X(deflate_raw_bytes, "madang_deflate_raw_bytes_total", "", "", "Bytes compressed, before")               \
     X(deflate_wire_bytes, "madang_deflate_wire_bytes_total", "", "", "Bytes compressed, after")              \
+    X(inflate_wire_bytes, "madang_inflate_wire_bytes_total", "", "", "Bytes decompressed, before")           \
+    X(inflate_raw_bytes, "madang_inflate_raw_bytes_total", "", "", "Bytes decompressed, after")              \
     X(http_1xx, "madang_http_requests_total", "status", "1xx", "HTTP requests answered, by class of status") \
     X(http_2xx, "madang_http_requests_total", "status", "2xx", "")                                           \
     X(http_3xx, "madang_http_requests_total", "status", "3xx", "")                                           \
