@@ -43,13 +43,14 @@ class connection_actor final : public pinned_actor, private connection_keeper {
 
 }  // namespace
 
-void open_connection(hub& at, connection_request&& request) {
+connection& open_connection(hub& at, connection_request&& request) {
     caf::actor_config config{&at.on()};
     const caf::actor self =
         at.on().system().spawn_class<connection_actor, caf::no_spawn_options>(config, at, std::move(request));
     auto* actor = static_cast<connection_actor*>(caf::actor_cast<caf::abstract_actor*>(self));
     at.seat_connection(actor->get(), caf::actor_cast<caf::strong_actor_ptr>(self));
     actor->get().start();
+    return actor->get();
 }
 
 }  // namespace madang

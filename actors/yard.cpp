@@ -108,6 +108,7 @@ yard::~yard() {
 
 std::size_t yard::loops() const noexcept { return state_->loops.size(); }
 loop& yard::loop_at(std::size_t index) noexcept { return *state_->loops[index]; }
+hub& yard::hub_at(std::size_t index) noexcept { return *state_->hubs[index]; }
 
 void yard::run() {
     auto& s = *state_;
@@ -128,7 +129,8 @@ void yard::run() {
 
 void yard::open(loop& on, connection_request&& request) {
     auto& at = *state_->hubs[on.index()];
-    open_connection(at, std::move(request));
+    auto& opened = open_connection(at, std::move(request));
+    if (state_->draining) opened.go_away();
 }
 
 madang_status yard::group_send(std::string_view group, std::string_view type, const payload& body) {
