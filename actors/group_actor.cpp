@@ -46,11 +46,10 @@ void group_actor::on_leave(std::uint64_t member) {
     home_.tell(*loop, parcels::left{core_.name(), member, core_.next_sequence(), pending});
 }
 
-// Nobody is left and nothing waits: the hub forgets this actor, and with that it is gone.
+// Nobody is left and nothing waits: the hub forgets this actor, and with that it is gone. A mailbox whose reader sleeps, as
+// at the turn's end, is "blocked" to CAF and not "empty".
 void group_actor::end_if_empty() {
-    // At the turn's end (hand_out) the actor waits for messages: CAF calls its mailbox blocked then, and not empty.
-    const bool nothing_waits = mailbox().blocked() || mailbox().empty();
-    if (core_.members() == 0 && !touched_ && nothing_waits) home_.group_emptied(*this);
+    if (core_.members() == 0 && !touched_ && (mailbox().blocked() || mailbox().empty())) home_.group_emptied(*this);
 }
 
 void group_actor::hand_out() {

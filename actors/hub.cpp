@@ -42,6 +42,16 @@ connection* hub::find(std::uint64_t id) const noexcept {
     return found == connections_.end() ? nullptr : found->second.who;
 }
 
+caf::actor hub::actor_of(std::string_view group) const {
+    auto found = homes_.find(group);
+    return found == homes_.end() ? nullptr : found->second.actor;
+}
+
+caf::actor hub::actor_of(std::uint64_t connection) const {
+    auto found = connections_.find(connection);
+    return found == connections_.end() ? nullptr : caf::actor_cast<caf::actor>(found->second.actor);
+}
+
 std::vector<std::uint64_t> hub::connection_ids() const {
     std::vector<std::uint64_t> ids;
     ids.reserve(connections_.size());

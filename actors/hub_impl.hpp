@@ -53,6 +53,9 @@ class hub final : public connection_services, private flushable {
     std::size_t connections() const noexcept { return connections_.size(); }
     std::vector<std::uint64_t> connection_ids() const;
     connection* find(std::uint64_t id) const noexcept;
+    // For tests, which end them: a group's actor, when this is its home, and a connection's. Null when there is none.
+    caf::actor actor_of(std::string_view group) const;
+    caf::actor actor_of(std::uint64_t connection) const;
 
     // -- From the actors
     void open(envelope& mail);

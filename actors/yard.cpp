@@ -109,6 +109,7 @@ yard::~yard() {
 
 std::size_t yard::loops() const noexcept { return state_->loops.size(); }
 loop& yard::loop_at(std::size_t index) noexcept { return *state_->loops[index]; }
+hub& yard::hub_at(std::size_t index) noexcept { return *state_->hubs[index]; }
 
 void yard::run() {
     auto& s = *state_;

@@ -11,6 +11,7 @@
 
 namespace madang {
 
+class hub;
 class loop;
 class metrics;
 struct connection_request;
@@ -24,6 +25,7 @@ class yard final : public layer_port {
 
     std::size_t loops() const noexcept;
     loop& loop_at(std::size_t index) noexcept;
+    hub& hub_at(std::size_t index) noexcept;  // for tests, on its loop's thread
     void run();  // starts the loops' threads
 
     // Takes over a checked handshake. On `on`'s thread.
