@@ -214,9 +214,11 @@ void asio_loop::run() {
     current_loop = nullptr;
 }
 
-void asio_loop::release_ready() {
-    do take_inbox();
-    while (run_ready() != 0);
+bool asio_loop::release_ready() {
+    for (bool any = false;; any = true) {
+        take_inbox();
+        if (run_ready() == 0) return any;
+    }
 }
 
 void asio_loop::run_turn() {

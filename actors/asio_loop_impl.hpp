@@ -29,8 +29,8 @@ class asio_loop final : public loop, public caf::execution_unit {
     // Runs turns on the calling thread until stop() was called and nothing is ready any more.
     void run();
     void stop();  // any thread
-    // After run() returned, before the actor system goes: actors that still have mail handle it, here.
-    void release_ready();
+    // After run() returned, before the actor system goes: actors that still have mail handle it, here. False: none had.
+    bool release_ready();
 
     // -- loop
     void post(std::function<void()> fn) override;
