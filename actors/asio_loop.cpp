@@ -213,14 +213,14 @@ void asio_loop::run() {
     current_loop = nullptr;
 }
 
-void asio_loop::release_ready() {
-    std::size_t handled;
-    do {
+bool asio_loop::release_ready() {
+    for (bool any = false;; any = true) {
         context_.restart();
-        handled = guarded([&] { return context_.poll(); });
+        auto handled = guarded([&] { return context_.poll(); });
         take_inbox();
         handled += run_ready();
-    } while (handled != 0);
+        if (handled == 0) return any;
+    }
 }
 
 void asio_loop::run_turn() {

@@ -29,8 +29,9 @@ class asio_loop final : public loop, public caf::execution_unit {
     // Runs turns on the calling thread until stop() was called and nothing is ready any more.
     void run();
     void stop();  // any thread
-    // After run() returned, before the actor system goes: what was posted and mailed since then is done, here.
-    void release_ready();
+    // After run() returned, before the actor system goes: what was posted and mailed since then is done, here. False: nothing
+    // was.
+    bool release_ready();
 
     // -- loop
     void post(std::function<void()> fn) override;

@@ -102,9 +102,16 @@ yard::~yard() {
     for (auto which : {gauge::loops, gauge::sync_queue, gauge::draining, gauge::publish_credit_used})
         s.counts.set_gauge(which, {});
     s.counts.set_counter(counter::publications_refused, {});
+    const auto release = [&s] {
+        for (bool any = true; any;) {
+            any = false;
+            for (auto& each : s.loops) any = each->release_ready() || any;
+        }
+    };
+    release();  // what reached a loop after its end, e.g. the death of a member elsewhere, needs the hubs
     s.directory.hubs.clear();
     s.hubs.clear();
-    for (auto& each : s.loops) each->release_ready();
+    release();
 }
 
 std::size_t yard::loops() const noexcept { return state_->loops.size(); }

@@ -64,7 +64,7 @@ std::string frame(dice_box& dice) {
 
 void garbage(std::uint64_t seed, bool brief) {
     dice_box dice(seed);
-    const std::size_t wanted = brief ? 10'000 : 100'000;
+    const std::size_t wanted = brief ? 100'000 : 1'000'000;
     server node(
         {"--log-level", "off", "--ws-deflate", "--http-head-timeout", "1s", "--http-body-timeout", "1s"});
     require_alive(node);

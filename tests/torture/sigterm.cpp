@@ -94,7 +94,9 @@ void asked_twice(dice_box& dice) {
     require(!node.process().wait(100ms), "it did not wait for its clients");
     const auto began = steady::now();
     node.process().signal(SIGTERM);
-    require(node.process().wait(5s) == 0, "a second SIGTERM does not end it");
+    const auto code = node.process().wait(5s);
+    require(code == 0, "a second SIGTERM does not end it with 0 but " + std::to_string(code.value_or(-1)) +
+                           "\n" + node.log());
     require(steady::now() - began < 3s, "a second SIGTERM does not end it at once");
 }
 

@@ -100,7 +100,8 @@ void stall(const std::string& path, const std::string& policy, std::size_t membe
     }
     if (policy == "disconnect")
         require(eventually([&] {
-                    return node.metrics()["madang_closes_total{code=\"3008\"}"] == static_cast<double>(stalled_count);
+                    return node.metrics()["madang_closes_total{code=\"3008\"}"] ==
+                           static_cast<double>(stalled_count);
                 }),
                 "not every close had 3008");
     std::printf("%s: memory %llu -> %llu MiB\n", policy.c_str(),
@@ -117,7 +118,7 @@ int main(int argc, char** argv) {
     using namespace madang::test;
     return torture(argc, argv, [](std::uint64_t, bool brief) {
         const std::size_t members = brief ? 100 : 1000;
-        const std::uint64_t publications = brief ? 5'000 : 20'000;
+        const std::uint64_t publications = brief ? 5'000 : 4'000;
         stall("/fan1/", "disconnect", members, publications);
         stall("/fan2/", "drop_oldest", members, publications);
         stall("/fan3/", "latest_only", members, publications);
