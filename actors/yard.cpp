@@ -101,6 +101,9 @@ yard::~yard() {
     for (auto which : {gauge::loops, gauge::sync_queue, gauge::draining, gauge::publish_credit_used})
         s.counts.set_gauge(which, {});
     s.counts.set_counter(counter::publications_refused, {});
+    // Mail that came behind the loops' last turn is handled while the hubs live; twice, since it may make mail for others.
+    for (int round = 0; round < 2; ++round)
+        for (auto& each : s.loops) each->release_ready();
     s.directory.hubs.clear();
     s.hubs.clear();
     for (auto& each : s.loops) each->release_ready();
