@@ -164,5 +164,40 @@ TEST(Payload, ConcurrentUsersSeeOneFormAndNobodyLeaks) {
     }
 }
 
+TEST(Payload, APartLiesInItsRootAndKeepsIt) {
+    const auto one = payload::copy_of("one"), two = payload::copy_of("second");
+    char* data = nullptr;
+    auto root = payload::uninitialised(one.text_frame().size() + two.text_frame().size(), &data);
+    const std::string frames = std::string(one.text_frame()) + std::string(two.text_frame());
+    std::copy(frames.begin(), frames.end(), data);
+    auto part = payload::part_of(root, root.bytes().substr(frames.size() - 6));
+    EXPECT_EQ(part.root(), root);
+    EXPECT_EQ(root.root(), root);
+    EXPECT_EQ(payload().root(), payload());
+    const char* where = root.bytes().data();
+    root = {};
+    EXPECT_EQ(part.bytes(), "second");
+    EXPECT_EQ(part.text_frame(), std::string_view("\x81\x06"
+                                                  "second",
+                                                  8));
+    EXPECT_EQ(part.text_frame().data(), where + one.text_frame().size()) << "in place, not copied";
+    EXPECT_EQ(part.binary_frame(), std::string_view("\x82\x06"
+                                                    "second",
+                                                    8));
+    EXPECT_EQ(part.binary_frame().data(), part.binary_frame().data()) << "made once";
+}
+
+TEST(Payload, OneBuiltForBinaryGivesBothFrames) {
+    const auto built = payload::copy_of("bytes", payload::frame::binary);
+    EXPECT_EQ(built.binary_frame(), std::string_view("\x82\x05"
+                                                     "bytes",
+                                                     7));
+    EXPECT_EQ(built.binary_frame().data() + 2, built.bytes().data());
+    EXPECT_EQ(built.text_frame(), std::string_view("\x81\x05"
+                                                   "bytes",
+                                                   7));
+    EXPECT_EQ(payload().binary_frame(), std::string_view("\x82\x00", 2));
+}
+
 }  // namespace
 }  // namespace madang
