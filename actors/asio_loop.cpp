@@ -29,7 +29,8 @@ int make_epoll() {
 
 bool loop::in_this_thread() const noexcept { return current_loop == this; }
 
-asio_loop::asio_loop(caf::actor_system& system, std::size_t index, metrics_shard& metrics, const options& settings)
+asio_loop::asio_loop(caf::actor_system& system, std::size_t index, metrics_shard& metrics,
+                     const options& settings)
     : caf::execution_unit(&system),
       work_(context_.get_executor()),
       timer_(context_),
@@ -105,14 +106,17 @@ void asio_loop::watch_writes(int fd, descriptor_watcher& who) {
 
 void asio_loop::unwatch(descriptor_watcher& who) noexcept {
     for (int i = next_event_; i < last_event_; ++i)
-        if (events_[static_cast<std::size_t>(i)].data.ptr == &who) events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
-    std::replace(looking_again_.begin(), looking_again_.end(), &who, static_cast<descriptor_watcher*>(nullptr));
+        if (events_[static_cast<std::size_t>(i)].data.ptr == &who)
+            events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
+    std::replace(looking_again_.begin(), looking_again_.end(), &who,
+                 static_cast<descriptor_watcher*>(nullptr));
 }
 
 void asio_loop::await_descriptors() {
-    descriptors_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](boost::system::error_code error) {
-        if (!error) descriptors_ready_ = true;
-    });
+    descriptors_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                            [this](boost::system::error_code error) {
+                                if (!error) descriptors_ready_ = true;
+                            });
 }
 
 // One look into the epoll set: at most 256 of them, then the turn's bounds are checked.
@@ -122,11 +126,13 @@ std::size_t asio_loop::run_descriptors() {
         // By index: they may be joined by others, and be forgotten, meanwhile.
         for (std::size_t i = 0, count = looking_again_.size(); i < count; ++i, ++handled)
             if (auto* who = looking_again_[i]) guarded([&] { return who->on_ready({}), 0; });
-        looking_again_.erase(looking_again_.begin(), looking_again_.begin() + static_cast<std::ptrdiff_t>(handled));
+        looking_again_.erase(looking_again_.begin(),
+                             looking_again_.begin() + static_cast<std::ptrdiff_t>(handled));
     }
     if (!descriptors_ready_) return handled;
     next_event_ = 0;
-    last_event_ = std::max(0, ::epoll_wait(descriptors_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0));
+    last_event_ = std::max(
+        0, ::epoll_wait(descriptors_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0));
     const bool all = last_event_ < static_cast<int>(events_.size());
     while (next_event_ < last_event_) {
         const auto event = events_[static_cast<std::size_t>(next_event_++)];
@@ -189,9 +195,13 @@ std::size_t asio_loop::guarded(Function fn) noexcept {
 
 void asio_loop::resume(caf::resumable* what) {
     switch (what->resume(this, messages_per_resume)) {
-        case caf::resumable::resume_later: ready_.push_back(what); break;  // keeps the reference
-        case caf::resumable::shutdown_execution_unit: break;
-        default: caf::intrusive_ptr_release(what);
+        case caf::resumable::resume_later:
+            ready_.push_back(what);
+            break;  // keeps the reference
+        case caf::resumable::shutdown_execution_unit:
+            break;
+        default:
+            caf::intrusive_ptr_release(what);
     }
 }
 
@@ -261,7 +271,9 @@ void asio_loop::run_turn() {
     const std::chrono::duration<double> length = clock::now() - began;
     turn_began_.store(0, std::memory_order_relaxed);
     metrics_.observe(histogram::turn_seconds, length.count());
-    metrics_.gauge_add(gauge::timers, static_cast<std::int64_t>(timers_.size()) - std::exchange(counted_timers_, static_cast<std::int64_t>(timers_.size())));
+    metrics_.gauge_add(gauge::timers,
+                       static_cast<std::int64_t>(timers_.size()) -
+                           std::exchange(counted_timers_, static_cast<std::int64_t>(timers_.size())));
     metrics_.observe(histogram::turn_handlers, static_cast<double>(handlers));
 }
 

@@ -5,8 +5,8 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <caf/execution_unit.hpp>
@@ -29,8 +29,8 @@ class asio_loop final : public loop, public caf::execution_unit {
     // Runs turns on the calling thread until stop() was called and nothing is ready any more.
     void run();
     void stop();  // any thread
-    // After run() returned, before the actor system goes: what was posted and mailed since then is done, here. False: nothing
-    // was.
+    // After run() returned, before the actor system goes: what was posted and mailed since then is done,
+    // here. False: nothing was.
     bool release_ready();
 
     // -- loop
@@ -62,7 +62,8 @@ class asio_loop final : public loop, public caf::execution_unit {
     void await_descriptors();
     void resume(caf::resumable* what);
     bool has_work() const noexcept {
-        return !ready_.empty() || !early_.empty() || !touched_.empty() || descriptors_ready_ || !looking_again_.empty();
+        return !ready_.empty() || !early_.empty() || !touched_.empty() || descriptors_ready_ ||
+               !looking_again_.empty();
     }
     void take_inbox();
     void wake();
@@ -73,8 +74,8 @@ class asio_loop final : public loop, public caf::execution_unit {
     boost::asio::io_context context_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     boost::asio::steady_timer timer_;
-    // The connections' sockets are in an epoll set of their own, which Asio watches as one descriptor: they stay registered
-    // for life, and one wake-up brings all that are ready.
+    // The connections' sockets are in an epoll set of their own, which Asio watches as one descriptor: they
+    // stay registered for life, and one wake-up brings all that are ready.
     boost::asio::posix::stream_descriptor descriptors_;
     bool descriptors_ready_ = false;
     std::array<epoll_event, 256> events_;

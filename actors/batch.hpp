@@ -17,9 +17,9 @@ struct event {
     payload body;
 };
 
-// Immutable once made; shared by the loops that have members. `frames()` is every publication as a text frame, end to
-// end in one block, and each event's body refers into that same block, so that a consumer which forwards the bodies one
-// after the other adds to one entry of its outbox.
+// Immutable once made; shared by the loops that have members. `frames()` is every publication as a text
+// frame, end to end in one block, and each event's body refers into that same block, so that a consumer which
+// forwards the bodies one after the other adds to one entry of its outbox.
 class batch {
   public:
     // Takes at least one event. `first` is the sequence number of events[0] within the group, on this node.

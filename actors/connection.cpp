@@ -21,7 +21,9 @@ constexpr milliseconds linger_timeout{2'000};  // for the peer's FIN behind ours
 }  // namespace
 
 std::string http_refusal(unsigned status, std::string_view reason, std::string_view request_id) {
-    const std::string_view text = status == 403 ? "Forbidden" : status == 503 ? "Service Unavailable" : "Internal Server Error";
+    const std::string_view text = status == 403   ? "Forbidden"
+                                  : status == 503 ? "Service Unavailable"
+                                                  : "Internal Server Error";
     std::string body{reason};
     body += "\n";
     return "HTTP/1.1 " + std::to_string(status) + " " + std::string(text) +
@@ -47,7 +49,8 @@ connection::connection(connection_request&& request, loop& on, connection_servic
     handshake_->default_subprotocol = std::move(request.default_subprotocol);
     if (request.deflate) handshake_->extensions = std::move(request.deflate->response);
     handshake_->began = loop_.now();
-    if (route_->messages_per_second != 0) limiter_.emplace(route_->messages_per_second, route_->message_burst);
+    if (route_->messages_per_second != 0)
+        limiter_.emplace(route_->messages_per_second, route_->message_burst);
 }
 
 connection::~connection() { assert(consumer_ == nullptr); }
@@ -65,13 +68,18 @@ void connection::start() {
     arm_read();
     if (type.kind == MADANG_SYNC) {
         sync_ = std::make_shared<sync_consumer>(*this);
-        sync_->enqueue({"create", [this_class = &type, port = static_cast<connection_port*>(sync_.get())](auto& consumer) {
-                            consumer = this_class->create(this_class->context, reinterpret_cast<madang_connection*>(port));
-                            return consumer != nullptr ? MADANG_OK : MADANG_FAILED;
-                        }}, route_->sync_queue, false);
+        sync_->enqueue(
+            {"create",
+             [this_class = &type, port = static_cast<connection_port*>(sync_.get())](auto& consumer) {
+                 consumer =
+                     this_class->create(this_class->context, reinterpret_cast<madang_connection*>(port));
+                 return consumer != nullptr ? MADANG_OK : MADANG_FAILED;
+             }},
+            route_->sync_queue, false);
     } else {
         ++calls_;
-        consumer_ = type.create(type.context, reinterpret_cast<madang_connection*>(static_cast<connection_port*>(this)));
+        consumer_ = type.create(type.context,
+                                reinterpret_cast<madang_connection*>(static_cast<connection_port*>(this)));
         --calls_;
         if (consumer_ == nullptr) {
             handler_failed("create");
@@ -83,7 +91,8 @@ void connection::start() {
         group_add({type.groups[i].data, type.groups[i].size}, MADANG_TO_HANDLER);
     connect_called_ = true;
     if (sync_)
-        sync_->enqueue({"connect", [c = &type](auto& consumer) { return c->connect(consumer); }}, route_->sync_queue, false);
+        sync_->enqueue({"connect", [c = &type](auto& consumer) { return c->connect(consumer); }},
+                       route_->sync_queue, false);
     else
         call("connect", [&](madang_consumer* c) { return type.connect(c); });
 }
@@ -100,7 +109,8 @@ madang_status connection::accept(std::string_view subprotocol, std::span<const n
     }
     std::vector<name_value> extra{{"X-Request-ID", scope_.get(scope_field::request_id)}};
     extra.insert(extra.end(), headers.begin(), headers.end());
-    const auto response = ws_accept_response(handshake_->accept_key, subprotocol, handshake_->extensions, extra);
+    const auto response =
+        ws_accept_response(handshake_->accept_key, subprotocol, handshake_->extensions, extra);
     if (!response) return MADANG_INVALID;
     queue_control(*response);
     auto& metrics = loop_.metrics();
@@ -112,7 +122,8 @@ madang_status connection::accept(std::string_view subprotocol, std::span<const n
     loop_.cancel(life_timer_);
     life_timer_ = {};
     if (route_->ping_interval.count() != 0) {
-        // The first at a random point of the interval's second half, so that connections made together spread out.
+        // The first at a random point of the interval's second half, so that connections made together spread
+        // out.
         thread_local std::minstd_rand random{std::random_device{}()};
         const auto half = route_->ping_interval.count() / 2;
         schedule_ping(milliseconds{half + std::uniform_int_distribution<std::int64_t>{0, half}(random)});
@@ -130,8 +141,11 @@ madang_status connection::close(std::uint16_t code, std::string_view reason) {
         case state::handshake:
             refuse(http_refusal(403, "refused", scope_.get(scope_field::request_id)), close_code::lost);
             break;
-        case state::open: begin_close(code, reason); break;
-        default: return MADANG_CLOSED;
+        case state::open:
+            begin_close(code, reason);
+            break;
+        default:
+            return MADANG_CLOSED;
     }
     if (calls_ == 0) after_call();
     return MADANG_OK;
@@ -153,8 +167,8 @@ void connection::ping() {
         return schedule_ping(route_->pong_timeout);
     }
     pinged_ = false;
-    // Whom we do not read, we cannot hear: while its outbox is full, taking bytes is a sign of life; while others are waited
-    // for, it is not to blame.
+    // Whom we do not read, we cannot hear: while its outbox is full, taking bytes is a sign of life; while
+    // others are waited for, it is not to blame.
     const bool waiting_for_it = paused_ == static_cast<std::uint8_t>(pause::outbox);
     if (heard_ || (paused_ != 0 && (wrote_ || !waiting_for_it)))
         return schedule_ping(std::max(route_->ping_interval - route_->pong_timeout, milliseconds{1}));
@@ -197,8 +211,8 @@ void connection::lost() {
 
 void connection::finish_when_flushed() {
     if (!outbox_.empty() || !peer_closed_ || shut_) return;
-    // RFC 6455 7.1.1: the server closes first. Behind the peer's close frame nothing comes that close() would answer with
-    // a reset; otherwise it is a half-close, so that the peer reads what is on its way.
+    // RFC 6455 7.1.1: the server closes first. Behind the peer's close frame nothing comes that close() would
+    // answer with a reset; otherwise it is a half-close, so that the peer reads what is on its way.
     if (close_received_ && io_->writes_are_sent()) return end();
     shut_ = true;
     io_->shutdown_send();
@@ -209,7 +223,8 @@ void connection::finish_when_flushed() {
 
 void connection::go_away() {
     if (state_ == state::handshake)
-        refuse(http_refusal(503, "the server is shutting down", scope_.get(scope_field::request_id)), close_code::lost);
+        refuse(http_refusal(503, "the server is shutting down", scope_.get(scope_field::request_id)),
+               close_code::lost);
     else
         begin_close(close_code::going_away, "the server is shutting down");
     if (calls_ == 0) after_call();

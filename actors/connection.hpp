@@ -29,7 +29,8 @@ namespace madang {
 class connection;
 class sync_consumer;
 
-// A consumer class as the server runs it: the plugin's table and the options that apply, worked out once at start.
+// A consumer class as the server runs it: the plugin's table and the options that apply, worked out once at
+// start.
 struct consumer_route {
     const madang_consumer_class* consumer = nullptr;
     std::string plugin;  // id, for logs and metrics
@@ -73,8 +74,8 @@ class connection_services {
     virtual madang_status group_add(connection& who, std::string_view group, madang_delivery how) = 0;
     virtual madang_status group_discard(connection& who, std::string_view group) = 0;
     virtual void leave_all(connection& who) noexcept = 0;
-    // True while publications of this loop wait for another loop's credit. A connection that saw it after handling a
-    // message stops reading; `resume_publisher` is called on it when there is credit again.
+    // True while publications of this loop wait for another loop's credit. A connection that saw it after
+    // handling a message stops reading; `resume_publisher` is called on it when there is credit again.
     virtual bool congested() const noexcept = 0;
     virtual void wait_for_credit(connection& who) = 0;
     // Runs fn on the pool for sync consumers.
@@ -88,9 +89,9 @@ class connection_services {
 class connection_keeper {
   public:
     virtual std::uint64_t id() const noexcept = 0;  // unique on this node while the process lives
-    virtual void retain() noexcept = 0;   // loop's thread: something will call the connection later
-    virtual void release() noexcept = 0;  // may destroy the connection
-    virtual void ended() = 0;             // nothing more to do: the actor quits, not before the turn's end
+    virtual void retain() noexcept = 0;             // loop's thread: something will call the connection later
+    virtual void release() noexcept = 0;            // may destroy the connection
+    virtual void ended() = 0;  // nothing more to do: the actor quits, not before the turn's end
 
   protected:
     ~connection_keeper() = default;
@@ -102,7 +103,8 @@ class connection final : public connection_port,
                          private transport_waiter,
                          private ws_sink {
   public:
-    connection(connection_request&& request, loop& on, connection_services& services, connection_keeper& keeper);
+    connection(connection_request&& request, loop& on, connection_services& services,
+               connection_keeper& keeper);
     ~connection();
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
@@ -204,17 +206,17 @@ class connection final : public connection_port,
     bool in_event_ = false;          // what is sent now is a publication, for the outbox's policy
     bool writing_ = false;           // a wait is under way
     bool reading_ = false;
-    bool delivering_ = false;    // touching the loop is put off
-    bool undelivered_ = false;   // the outbox was filled meanwhile
+    bool delivering_ = false;   // touching the loop is put off
+    bool undelivered_ = false;  // the outbox was filled meanwhile
     bool connect_called_ = false;
     bool consumer_gone_ = false;
-    bool heard_ = false;        // anything since the last ping
-    bool wrote_ = false;        // it took any of our bytes since then
+    bool heard_ = false;  // anything since the last ping
+    bool wrote_ = false;  // it took any of our bytes since then
     bool pinged_ = false;
-    bool peer_closed_ = false;  // nothing it sends is read any more
+    bool peer_closed_ = false;     // nothing it sends is read any more
     bool close_received_ = false;  // because its close frame came
     bool shut_ = false;
-    std::uint16_t code_ = 1006;  // for disconnect
+    std::uint16_t code_ = 1006;            // for disconnect
     std::shared_ptr<sync_consumer> sync_;  // null for async consumers
     connection_services& services_;
     connection_keeper& keeper_;

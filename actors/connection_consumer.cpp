@@ -42,7 +42,8 @@ void connection::count_failure(std::string_view where) {
 void connection::handler_failed(std::string_view where) {
     count_failure(where);
     if (state_ == state::handshake)
-        refuse(http_refusal(500, "the consumer failed", scope_.get(scope_field::request_id)), close_code::internal);
+        refuse(http_refusal(500, "the consumer failed", scope_.get(scope_field::request_id)),
+               close_code::internal);
     else
         begin_close(close_code::internal, "internal error");
 }
@@ -62,8 +63,10 @@ void connection::after_call() {
 
 void connection::sync_result(madang_status status, std::string_view where) {
     if (status != MADANG_OK) {
-        if (state_ != state::ended && !consumer_gone_) handler_failed(where);
-        else count_failure(where);
+        if (state_ != state::ended && !consumer_gone_)
+            handler_failed(where);
+        else
+            count_failure(where);
     }
     resume(pause::sync_queue);
     if (calls_ == 0) after_call();
@@ -74,11 +77,16 @@ void connection::hand_event(const event& e) {
     if (consumer_gone_) return;
     if (sync_) {
         const bool drop_oldest = route_->outbox_limits.policy != outbox_policy::disconnect;
-        switch (sync_->enqueue({"event", [c = &type, e](auto& consumer) {
-                                    return c->event(consumer, to_abi(e.type), to_abi(e.body));
-                                }, true}, route_->sync_queue, drop_oldest)) {
-            case sync_consumer::queued::yes: break;
-            case sync_consumer::queued::dropped_oldest: loop_.metrics().add(counter::drops_oldest); break;
+        switch (sync_->enqueue(
+            {"event",
+             [c = &type, e](auto& consumer) { return c->event(consumer, to_abi(e.type), to_abi(e.body)); },
+             true},
+            route_->sync_queue, drop_oldest)) {
+            case sync_consumer::queued::yes:
+                break;
+            case sync_consumer::queued::dropped_oldest:
+                loop_.metrics().add(counter::drops_oldest);
+                break;
             case sync_consumer::queued::full:
                 loop_.metrics().add(counter::drops_disconnect);
                 begin_close(close_code::slow, "too slow");
@@ -93,8 +101,8 @@ void connection::hand_event(const event& e) {
 
 void connection::on_event(const event& e) { hand_event(e); }
 
-// A batch comes at the turn's end. A member of one group gets no other in this turn, so its outbox is written at once, while
-// its memory is still in the caches; members of several wait for the rest.
+// A batch comes at the turn's end. A member of one group gets no other in this turn, so its outbox is written
+// at once, while its memory is still in the caches; members of several wait for the rest.
 void connection::deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) {
     guarded([&] {
         delivering_ = membership_count() == 1;
@@ -126,8 +134,8 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
         for (auto i = from; i < to && !consumer_gone_; ++i) hand_event(what.events()[i]);
         return;
     }
-    // The fast way for async consumers: as hand_event, but the clock is read once per event and the books are kept once
-    // per batch.
+    // The fast way for async consumers: as hand_event, but the clock is read once per event and the books are
+    // kept once per batch.
     const auto event_function = route_->consumer->event;
     static const double per_tick = 1 / handler_clock::ticks_per_second();
     static const auto ticks_per_ms = static_cast<std::uint64_t>(handler_clock::ticks_per_second() / 1e3);
@@ -154,8 +162,8 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
     in_event_ = false;
     --calls_;
     if (called != 0)
-        metrics.observe(histogram::handler_seconds, static_cast<double>(last - begin) * per_tick / static_cast<double>(called),
-                        called);
+        metrics.observe(histogram::handler_seconds,
+                        static_cast<double>(last - begin) * per_tick / static_cast<double>(called), called);
     if (!failed.empty()) handler_failed(failed);
 }
 
@@ -168,8 +176,8 @@ void connection::fire_timer(std::uint64_t id) {
         timers_->erase(found);
     const auto& type = *route_->consumer;
     if (sync_)
-        sync_->enqueue({"timer", [c = &type, id](auto& consumer) { return c->timer(consumer, id); }}, route_->sync_queue,
-                       false);
+        sync_->enqueue({"timer", [c = &type, id](auto& consumer) { return c->timer(consumer, id); }},
+                       route_->sync_queue, false);
     else
         call("timer", [&](madang_consumer* c) { return type.timer(c, id); });
 }
@@ -185,12 +193,15 @@ void connection::disconnect_consumer() {
         timers_.reset();
     }
     if (sync_) {
-        sync_->enqueue({"disconnect", [c = &type, code](auto& consumer) {
-                            const auto status = consumer != nullptr ? c->disconnect(consumer, code) : MADANG_OK;
+        sync_->enqueue({"disconnect",
+                        [c = &type, code](auto& consumer) {
+                            const auto status =
+                                consumer != nullptr ? c->disconnect(consumer, code) : MADANG_OK;
                             if (consumer != nullptr) c->destroy(consumer);
                             consumer = nullptr;
                             return status;
-                        }}, static_cast<std::size_t>(-1), false);
+                        }},
+                       static_cast<std::size_t>(-1), false);
     } else {
         if (connect_called_) {
             ++calls_;

@@ -13,7 +13,9 @@
 namespace madang {
 
 inline madang_str to_abi(std::string_view s) noexcept { return {s.data(), s.size()}; }
-inline madang_payload* to_abi(const payload& p) noexcept { return reinterpret_cast<madang_payload*>(p.get()); }
+inline madang_payload* to_abi(const payload& p) noexcept {
+    return reinterpret_cast<madang_payload*>(p.get());
+}
 
 // What only the time before accept needs.
 struct connection::handshake {
@@ -40,8 +42,8 @@ void connection::guarded(Function fn) noexcept {
     }
 }
 
-// Every call into an async consumer goes through here: timed, its failure contained, and what it asked for that must not
-// happen under its feet (its own end) done when it returned.
+// Every call into an async consumer goes through here: timed, its failure contained, and what it asked for
+// that must not happen under its feet (its own end) done when it returned.
 template <class Function>
 void connection::call(std::string_view where, Function fn) {
     if (consumer_ == nullptr) return;

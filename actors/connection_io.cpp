@@ -31,22 +31,23 @@ void connection::arm_read() {
 
 void connection::on_readable(bool alive) {
     reading_ = false;
-    if (alive) guarded([&] {
-        char* buffer = read_buffer();
-        for (int i = 0; i < reads_per_turn && state_ != state::ended && paused_ == 0; ++i) {
-            const auto got = io_->read_some(buffer, read_size);
-            if (got.what == transport::outcome::would_block) break;
-            if (got.what != transport::outcome::done) {
-                lost();
-                break;
+    if (alive)
+        guarded([&] {
+            char* buffer = read_buffer();
+            for (int i = 0; i < reads_per_turn && state_ != state::ended && paused_ == 0; ++i) {
+                const auto got = io_->read_some(buffer, read_size);
+                if (got.what == transport::outcome::would_block) break;
+                if (got.what != transport::outcome::done) {
+                    lost();
+                    break;
+                }
+                heard_ = true;
+                loop_.metrics().add(counter::bytes_in, got.bytes);
+                feed(buffer, got.bytes);
+                if (got.bytes < read_size) break;
             }
-            heard_ = true;
-            loop_.metrics().add(counter::bytes_in, got.bytes);
-            feed(buffer, got.bytes);
-            if (got.bytes < read_size) break;
-        }
-        arm_read();
-    });
+            arm_read();
+        });
     keeper_.release();
 }
 
@@ -86,11 +87,13 @@ bool connection::on_message(ws_opcode opcode, std::string_view bytes) {
     }
     const auto& type = *route_->consumer;
     const auto kind = opcode == ws_opcode::text ? MADANG_TEXT : MADANG_BINARY;
-    const auto message = payload::copy_of(bytes, kind == MADANG_TEXT ? payload::frame::text : payload::frame::binary);
+    const auto message =
+        payload::copy_of(bytes, kind == MADANG_TEXT ? payload::frame::text : payload::frame::binary);
     if (sync_)
-        sync_->enqueue({"receive", [c = &type, kind, message](auto& consumer) {
-                            return c->receive(consumer, kind, to_abi(message));
-                        }}, static_cast<std::size_t>(-1), false);
+        sync_->enqueue(
+            {"receive", [c = &type, kind,
+                         message](auto& consumer) { return c->receive(consumer, kind, to_abi(message)); }},
+            static_cast<std::size_t>(-1), false);
     else
         call("receive", [&](madang_consumer* c) { return type.receive(c, kind, to_abi(message)); });
     return !must_pause();
@@ -99,8 +102,10 @@ bool connection::on_message(ws_opcode opcode, std::string_view bytes) {
 bool connection::must_pause() {
     if (state_ != state::open) return false;
     const auto before = paused_;
-    if (outbox_.bytes() > route_->outbox_limits.bytes / 2) paused_ |= static_cast<std::uint8_t>(pause::outbox);
-    if (sync_ && sync_->waiting() >= route_->sync_queue / 2 + 1) paused_ |= static_cast<std::uint8_t>(pause::sync_queue);
+    if (outbox_.bytes() > route_->outbox_limits.bytes / 2)
+        paused_ |= static_cast<std::uint8_t>(pause::outbox);
+    if (sync_ && sync_->waiting() >= route_->sync_queue / 2 + 1)
+        paused_ |= static_cast<std::uint8_t>(pause::sync_queue);
     if (services_.congested()) {
         if ((paused_ & static_cast<std::uint8_t>(pause::credit)) == 0) services_.wait_for_credit(*this);
         paused_ |= static_cast<std::uint8_t>(pause::credit);
@@ -153,10 +158,12 @@ void connection::on_close(std::uint16_t code, std::string_view) {
 
 madang_status connection::queue(const payload& owner, std::string_view frames, outbox::role role) {
     switch (outbox_.push(owner, frames, role, route_->outbox_limits)) {
-        case outbox::admission::queued: break;
+        case outbox::admission::queued:
+            break;
         case outbox::admission::dropped:
-            loop_.metrics().add(route_->outbox_limits.policy == outbox_policy::latest_only ? counter::drops_latest_only
-                                                                                      : counter::drops_oldest,
+            loop_.metrics().add(route_->outbox_limits.policy == outbox_policy::latest_only
+                                    ? counter::drops_latest_only
+                                    : counter::drops_oldest,
                                 outbox_.dropped());
             break;
         case outbox::admission::overflow:
@@ -187,8 +194,8 @@ void connection::touch_outbox() {
 
 void connection::count_outbox() noexcept {
     if (outbox_.bytes() == counted_outbox_) return;
-    loop_.metrics().gauge_add(gauge::outbox_bytes,
-                              static_cast<std::int64_t>(outbox_.bytes()) - static_cast<std::int64_t>(counted_outbox_));
+    loop_.metrics().gauge_add(gauge::outbox_bytes, static_cast<std::int64_t>(outbox_.bytes()) -
+                                                       static_cast<std::int64_t>(counted_outbox_));
     counted_outbox_ = outbox_.bytes();
 }
 

@@ -1,4 +1,5 @@
-// How many bytes of publications are on their way to a loop: what keeps a fast publisher from filling a slow loop's mailbox.
+// How many bytes of publications are on their way to a loop: what keeps a fast publisher from filling a slow
+// loop's mailbox.
 #pragma once
 
 #include <atomic>

@@ -17,7 +17,8 @@ group_actor::group_actor(caf::actor_config& config, hub& home, std::string name)
 caf::behavior group_actor::make_behavior() {
     return {
         [this](parcels::publish& what) {
-            if (core_.publish(std::move(what.what)) && !std::exchange(touched_, true)) home_.group_touched(*this);
+            if (core_.publish(std::move(what.what)) && !std::exchange(touched_, true))
+                home_.group_touched(*this);
             end_if_empty();
         },
         [this](parcels::join& what) { on_join(what); },
@@ -46,10 +47,11 @@ void group_actor::on_leave(std::uint64_t member) {
     home_.tell(*loop, parcels::left{core_.name(), member, core_.next_sequence(), pending});
 }
 
-// Nobody is left and nothing waits: the hub forgets this actor, and with that it is gone. A mailbox whose reader sleeps, as
-// at the turn's end, is "blocked" to CAF and not "empty".
+// Nobody is left and nothing waits: the hub forgets this actor, and with that it is gone. A mailbox whose
+// reader sleeps, as at the turn's end, is "blocked" to CAF and not "empty".
 void group_actor::end_if_empty() {
-    if (core_.members() == 0 && !touched_ && (mailbox().blocked() || mailbox().empty())) home_.group_emptied(*this);
+    if (core_.members() == 0 && !touched_ && (mailbox().blocked() || mailbox().empty()))
+        home_.group_emptied(*this);
 }
 
 void group_actor::hand_out() {

@@ -4,8 +4,9 @@
 //   sends      joined, left, deliver to the loops that have members (through its hub)
 //   spawned by its home loop's hub, at the first join
 //   runs on    its home loop: hash of its name
-//   dies       when its last member left; when it fails, the hub starts it anew and has the members join again
-//   queue      its mailbox is filled by its own loop, which handles it in the same turn, and by other loops within their
+//   dies       when its last member left; when it fails, the hub starts it anew and has the members join
+//   again queue      its mailbox is filled by its own loop, which handles it in the same turn, and by other
+//   loops within their
 //              credit
 #pragma once
 
@@ -22,7 +23,8 @@ class group_actor final : public pinned_actor {
     group_actor(caf::actor_config& config, hub& home, std::string name);
     caf::behavior make_behavior() override;
 
-    // At the turn's end: the batch, to every loop that has members. Called by the hub, which was told group_touched.
+    // At the turn's end: the batch, to every loop that has members. Called by the hub, which was told
+    // group_touched.
     void hand_out();
     const std::string& group() const noexcept { return core_.name(); }
 

@@ -1,4 +1,5 @@
-// One group's memory: which loops have members, and what was published since the last turn. No actors, no sockets.
+// One group's memory: which loops have members, and what was published since the last turn. No actors, no
+// sockets.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +12,9 @@
 
 namespace madang {
 
-// Lives on the group's home loop. Members are known by their connection's id; their delivery is the loops' business
-// (member_table). Every join is matched by one leave, whether asked for or because the member died; a second leave of
-// the same member is ignored.
+// Lives on the group's home loop. Members are known by their connection's id; their delivery is the loops'
+// business (member_table). Every join is matched by one leave, whether asked for or because the member died;
+// a second leave of the same member is ignored.
 class group_core {
   public:
     using member_id = std::uint64_t;

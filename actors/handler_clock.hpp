@@ -1,5 +1,5 @@
-// Time for measuring handlers: the processor's counter where there is one, since two clock calls per event would cost
-// more than a forwarding handler does (about 20 ns each; the counter 8).
+// Time for measuring handlers: the processor's counter where there is one, since two clock calls per event
+// would cost more than a forwarding handler does (about 20 ns each; the counter 8).
 #pragma once
 
 #include <chrono>

@@ -66,7 +66,7 @@ std::string hub::channel_name(std::uint64_t id) const {
 madang_status hub::group_add(connection& who, std::string_view group, madang_delivery how) {
     if (members_.add(who, group, how) == member_table::change::tell_home)
         tell(home_of(group), parcels::join{std::string(group), who.member_id(), loop_.index(),
-                                            connections_.at(who.member_id()).actor});
+                                           connections_.at(who.member_id()).actor});
     return MADANG_OK;
 }
 
@@ -126,7 +126,8 @@ void hub::tell(std::size_t loop, parcel what) {
     }
     std::size_t bytes = 0;
     if (auto* publish = std::get_if<parcels::publish>(&what)) bytes = bytes_of(publish->what);
-    if (auto* batch = std::get_if<parcels::deliver>(&what)) bytes = batch->what->frames(0, batch->what->size()).size();
+    if (auto* batch = std::get_if<parcels::deliver>(&what))
+        bytes = batch->what->frames(0, batch->what->size()).size();
     if (auto* direct = std::get_if<parcels::send_event>(&what)) bytes = bytes_of(direct->what);
     mail->bytes += bytes;
     if (bytes != 0) all_.credits[loop]->take(bytes);
@@ -203,7 +204,8 @@ void hub::group_exited(group_actor& which) {
     auto dead = std::move(home.actor);
     const auto delay = home.restarts.next_delay(loop_.now());
     loop_.metrics().add(labelled_counter::actor_restarts, "group");
-    log_error("group.failed", {{"group", which.group()}, {"restart_in_ms", static_cast<std::int64_t>(delay.count())}});
+    log_error("group.failed",
+              {{"group", which.group()}, {"restart_in_ms", static_cast<std::int64_t>(delay.count())}});
     loop_.schedule(delay, [this, name = which.group()] { restart_group(name); });
 }
 

@@ -1,8 +1,7 @@
 // The actor around a loop's hub.
 //
-//   accepts    envelope_ptr from other loops' hubs and from threads that are no loops; ok_atom: credit is available again
-//   sends      envelopes, through hub
-//   spawned by yard, one per loop, before the loops run
+//   accepts    envelope_ptr from other loops' hubs and from threads that are no loops; ok_atom: credit is
+//   available again sends      envelopes, through hub spawned by yard, one per loop, before the loops run
 //   runs on    its loop
 //   dies       with the system; a handler that throws is logged and counted, and the actor goes on
 //   queue      its mailbox, bounded by the loop's credit
@@ -22,12 +21,8 @@ class hub_actor final : public pinned_actor {
 
     caf::behavior make_behavior() override {
         return {
-            [this](envelope_ptr& mail) {
-                contained([&] { hub_.open(*mail); });
-            },
-            [this](caf::ok_atom) {
-                contained([&] { hub_.credit_returned(); });
-            },
+            [this](envelope_ptr& mail) { contained([&] { hub_.open(*mail); }); },
+            [this](caf::ok_atom) { contained([&] { hub_.credit_returned(); }); },
         };
     }
 

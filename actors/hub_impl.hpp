@@ -1,4 +1,5 @@
-// A loop's switchboard: its connections, their memberships, the groups whose home it is, and the mail to other loops.
+// A loop's switchboard: its connections, their memberships, the groups whose home it is, and the mail to
+// other loops.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -22,9 +23,9 @@ class group_actor;
 
 // What hubs know of each other, made before the first loop runs and constant from then on.
 struct hub_directory {
-    std::vector<caf::actor> hubs;  // by loop
+    std::vector<caf::actor> hubs;                  // by loop
     std::vector<std::unique_ptr<credit>> credits;  // by receiving loop
-    std::string node;              // random, for channel names
+    std::string node;                              // random, for channel names
     std::function<void(std::function<void()>)> pool;
 };
 
@@ -53,7 +54,8 @@ class hub final : public connection_services, private flushable {
     std::size_t connections() const noexcept { return connections_.size(); }
     std::vector<std::uint64_t> connection_ids() const;
     connection* find(std::uint64_t id) const noexcept;
-    // For tests, which end them: a group's actor, when this is its home, and a connection's. Null when there is none.
+    // For tests, which end them: a group's actor, when this is its home, and a connection's. Null when there
+    // is none.
     caf::actor actor_of(std::string_view group) const;
     caf::actor actor_of(std::uint64_t connection) const;
 
@@ -95,7 +97,7 @@ class hub final : public connection_services, private flushable {
     };
     std::unordered_map<std::string, home, hash, std::equal_to<>> homes_;  // groups of which this is the home
     std::vector<std::pair<caf::strong_actor_ptr, group_actor*>> touched_groups_;
-    std::vector<envelope_ptr> outgoing_;                                  // by loop
+    std::vector<envelope_ptr> outgoing_;  // by loop
     std::vector<std::uint64_t> waiting_publishers_;
 };
 

@@ -1,7 +1,8 @@
-// A loop: one I/O thread. It runs turns: everything that is ready, then one flush of everything that was touched.
+// A loop: one I/O thread. It runs turns: everything that is ready, then one flush of everything that was
+// touched.
 //
-// A loop is an Asio io_context, and a CAF execution unit for the actors that are pinned to it; this header shows neither
-// library's types beyond a forward declaration.
+// A loop is an Asio io_context, and a CAF execution unit for the actors that are pinned to it; this header
+// shows neither library's types beyond a forward declaration.
 #pragma once
 
 #include <atomic>
@@ -20,8 +21,8 @@ namespace madang {
 class metrics_shard;
 struct options;
 
-// Something that gathers output during a turn. Whoever calls loop::touch keeps the object alive until flush was called,
-// which happens exactly once per touch-ed turn, at the turn's end, on the loop's thread.
+// Something that gathers output during a turn. Whoever calls loop::touch keeps the object alive until flush
+// was called, which happens exactly once per touch-ed turn, at the turn's end, on the loop's thread.
 class flushable {
   public:
     virtual void flush() = 0;
@@ -34,8 +35,8 @@ class flushable {
     bool touched_ = false;
 };
 
-// Whom a loop tells that a descriptor became ready. Edge-triggered: told once per change, so what is not read until it
-// would block is not told again.
+// Whom a loop tells that a descriptor became ready. Edge-triggered: told once per change, so what is not read
+// until it would block is not told again.
 class descriptor_watcher {
   public:
     struct readiness {
@@ -62,20 +63,23 @@ class loop {
     virtual ~loop() = default;
 
     // -- Any thread
-    // Runs fn on the loop in one of its next turns. Unbounded: for rare things (replies, shutdown), never per message.
+    // Runs fn on the loop in one of its next turns. Unbounded: for rare things (replies, shutdown), never per
+    // message.
     virtual void post(std::function<void()> fn) = 0;
     virtual std::size_t index() const noexcept = 0;
     virtual boost::asio::io_context& context() noexcept = 0;  // broker/net's sockets and acceptors live on it
 
     // -- The loop's thread
     bool in_this_thread() const noexcept;
-    // flush() at the end of this turn. Returns true when it was not touched yet (the caller then takes its reference).
+    // flush() at the end of this turn. Returns true when it was not touched yet (the caller then takes its
+    // reference).
     virtual bool touch(flushable& what) = 0;
-    // Watches a descriptor for reading until it is closed, with one system call for its whole life (Asio's async_wait makes one
-    // per wait). False: the system refused. watch_writes adds writing, from then on.
+    // Watches a descriptor for reading until it is closed, with one system call for its whole life (Asio's
+    // async_wait makes one per wait). False: the system refused. watch_writes adds writing, from then on.
     virtual bool watch(int fd, descriptor_watcher& who) = 0;
     virtual void watch_writes(int fd, descriptor_watcher& who) = 0;
-    // Before the descriptor is closed, which is what takes it out of the loop's set: `who` is not told any more.
+    // Before the descriptor is closed, which is what takes it out of the loop's set: `who` is not told any
+    // more.
     virtual void unwatch(descriptor_watcher& who) noexcept = 0;
     // Calls who.on_ready, with nothing new, in this turn or the next; unwatch forgets it.
     virtual void look_again(descriptor_watcher& who) = 0;

@@ -20,8 +20,8 @@ auto membership_of(Memberships& all, std::string_view group) {
     return std::find_if(all.begin(), all.end(), [&](const auto& m) { return m.group->name == group; });
 }
 
-// A thousand members do not fit the caches together with what the kernel touches to send to them: a member's next lines are
-// fetched while others are served.
+// A thousand members do not fit the caches together with what the kernel touches to send to them: a member's
+// next lines are fetched while others are served.
 constexpr std::size_t prefetch_distance = 2;
 void prefetch(const group_member* who) noexcept {
     const auto* bytes = reinterpret_cast<const char*>(who);

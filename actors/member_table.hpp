@@ -1,4 +1,5 @@
-// Which of a loop's connections are members of which groups, and how a batch reaches them. No actors, no sockets.
+// Which of a loop's connections are members of which groups, and how a batch reaches them. No actors, no
+// sockets.
 //
 // A batch goes to each loop once; from here on it is plain calls on the loop's own thread.
 #pragma once
@@ -40,19 +41,21 @@ class group_member {
     std::vector<membership> memberships_;
 };
 
-// One per loop, used on its thread. Joining and leaving take effect at the group's home, in order with what is published
-// there; the home answers with joined() and left(), which open and close the range of publications a member receives.
+// One per loop, used on its thread. Joining and leaving take effect at the group's home, in order with what
+// is published there; the home answers with joined() and left(), which open and close the range of
+// publications a member receives.
 class member_table {
   public:
     member_table();
     ~member_table();
 
     enum class change : std::uint8_t { none, tell_home };
-    // tell_home: send the group's home a join (or leave) for this member. none: it is known there already (or not at all).
+    // tell_home: send the group's home a join (or leave) for this member. none: it is known there already (or
+    // not at all).
     change add(group_member& who, std::string_view group, madang_delivery how);
     change remove(group_member& who, std::string_view group);
-    // The member's connection is over: it is out of every group at once. Calls fn(group's name) for each whose home has
-    // to be sent a leave.
+    // The member's connection is over: it is out of every group at once. Calls fn(group's name) for each
+    // whose home has to be sent a leave.
     template <class Function>
     void remove_all(group_member& who, Function fn);
 
@@ -65,8 +68,9 @@ class member_table {
     // Hands the batch to the group's members; returns to how many. Whoever joins meanwhile is not among them.
     std::size_t deliver(const batch& what);
 
-    // The group's home was restarted: it knows nobody and counts from the beginning. Forgets what the old one said and who
-    // was leaving, and calls fn(member) for each that wants to be in the group: it is to join again.
+    // The group's home was restarted: it knows nobody and counts from the beginning. Forgets what the old one
+    // said and who was leaving, and calls fn(member) for each that wants to be in the group: it is to join
+    // again.
     template <class Function>
     void restarted(std::string_view group, Function fn);
 
@@ -87,13 +91,13 @@ class member_table {
 struct local_group {
     static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
     struct entry {
-        group_member* who;       // null: left during a delivery
-        std::uint64_t from;      // `never` until the home answered
+        group_member* who;   // null: left during a delivery
+        std::uint64_t from;  // `never` until the home answered
         std::uint64_t until;
-        std::uint32_t back;      // in who->memberships_
+        std::uint32_t back;  // in who->memberships_
         madang_delivery how;
-        bool wanted;             // false after remove, until left() closes it
-        std::uint32_t joins;     // told to the home and not answered: then there is a range to come
+        bool wanted;          // false after remove, until left() closes it
+        std::uint32_t joins;  // told to the home and not answered: then there is a range to come
     };
     std::string name;
     std::vector<entry> members;

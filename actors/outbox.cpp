@@ -7,7 +7,7 @@
 namespace madang {
 namespace {
 
-constexpr std::uint32_t control = 2;  // beside outbox::role
+constexpr std::uint32_t control = 2;      // beside outbox::role
 constexpr std::size_t kept_entries = 64;  // a pooled vector with more room is freed instead
 constexpr std::size_t pooled_vectors = 1024;
 
@@ -20,7 +20,9 @@ std::vector<std::unique_ptr<Vector>>& pool() {
 }  // namespace
 
 std::size_t frame_length(std::string_view frames) noexcept {
-    const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(frames[i])); };
+    const auto byte = [&](std::size_t i) {
+        return static_cast<std::size_t>(static_cast<unsigned char>(frames[i]));
+    };
     const std::size_t length = byte(1) & 0x7f;
     if (length < 126) return 2 + length;
     if (length == 126) return 4 + (byte(2) << 8 | byte(3));
@@ -59,11 +61,13 @@ void outbox::append(const payload& owner, std::string_view bytes, std::uint32_t 
     }
     // An entry's size has 32 bits; what is larger goes in as several that lie end to end.
     constexpr std::size_t piece = std::size_t{1} << 30;
-    for (; bytes.size() > piece; bytes.remove_prefix(piece)) entries_->push_back({owner, bytes.data(), piece, control});
+    for (; bytes.size() > piece; bytes.remove_prefix(piece))
+        entries_->push_back({owner, bytes.data(), piece, control});
     entries_->push_back({owner, bytes.data(), static_cast<std::uint32_t>(bytes.size()), kind});
 }
 
-outbox::admission outbox::push(const payload& owner, std::string_view frames, role what, const limits& limit) {
+outbox::admission outbox::push(const payload& owner, std::string_view frames, role what,
+                               const limits& limit) {
     const auto kind = static_cast<std::uint32_t>(what);
     const bool latest_only = limit.policy == outbox_policy::latest_only && what == role::publication;
     if (bytes_ == 0 || (bytes_ + frames.size() <= limit.bytes && !latest_only)) {
@@ -92,7 +96,8 @@ outbox::admission outbox::push(const payload& owner, std::string_view frames, ro
     }
     if (bytes_ != 0 && bytes_ + frames.size() > limit.bytes) {
         if (what == role::answer) return admission::overflow;
-        dropped_ += static_cast<std::uint32_t>(count_frames(frames));  // only answers wait, and they fill the box
+        dropped_ +=
+            static_cast<std::uint32_t>(count_frames(frames));  // only answers wait, and they fill the box
         return admission::dropped;
     }
     append(owner, frames, kind);
@@ -130,7 +135,8 @@ void outbox::drop_publications(std::size_t room_needed, const limits& limit) {
             kept.push_back(std::move(e));
         }
     }
-    // What was kept goes back in front of what was not looked at; there may be one more of them than there was room.
+    // What was kept goes back in front of what was not looked at; there may be one more of them than there
+    // was room.
     const std::size_t begin = head_;
     if (kept.size() <= i - begin) {
         head_ = static_cast<std::uint32_t>(i - kept.size());

@@ -1,7 +1,7 @@
 // The only way to a connection's socket: bytes that wait to be written, bounded, in whole frames.
 //
-// Frames are shared: an entry refers into a payload's block. Frames that lie next to each other in one block (a turn's
-// batch) become one entry, so that a member's whole batch is one iovec. Plain; one thread.
+// Frames are shared: an entry refers into a payload's block. Frames that lie next to each other in one block
+// (a turn's batch) become one entry, so that a member's whole batch is one iovec. Plain; one thread.
 #pragma once
 
 #include <sys/uio.h>
@@ -36,8 +36,8 @@ class outbox {
     outbox& operator=(const outbox&) = delete;
     ~outbox();
 
-    // Queues frames[...] which lie in `owner`'s block; whole frames only. One that alone exceeds the limit is admitted
-    // when nothing else waits, since nothing smaller can be asked of its sender.
+    // Queues frames[...] which lie in `owner`'s block; whole frames only. One that alone exceeds the limit is
+    // admitted when nothing else waits, since nothing smaller can be asked of its sender.
     admission push(const payload& owner, std::string_view frames, role what, const limits& limit);
     // Queues bytes regardless of limits: handshake, control and close frames. Copies.
     void push_control(std::string_view bytes);
@@ -52,8 +52,8 @@ class outbox {
     // The first `size` bytes were written.
     void consume(std::size_t size) noexcept;
     void clear() noexcept;
-    // Drops everything but control (the handshake, say) and the rest of a frame that is partly on the wire: room for a last
-    // word.
+    // Drops everything but control (the handshake, say) and the rest of a frame that is partly on the wire:
+    // room for a last word.
     void drop_unbegun();
 
   private:
@@ -63,8 +63,8 @@ class outbox {
         std::uint32_t size;
         std::uint32_t kind;  // role, or control
     };
-    // Entries from head_ on; the vector is borrowed from a pool of the thread while anything waits, so that an idle
-    // connection's outbox holds no memory.
+    // Entries from head_ on; the vector is borrowed from a pool of the thread while anything waits, so that
+    // an idle connection's outbox holds no memory.
     std::vector<entry>* entries_ = nullptr;
     std::size_t bytes_ = 0;
     std::uint32_t head_ = 0;

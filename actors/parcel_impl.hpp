@@ -1,7 +1,8 @@
 // What one loop's hub tells another's. Messages of one node: they never leave it.
 //
-// A hub gathers its parcels for each other loop during a turn and sends them as one envelope at the turn's end, so that
-// order is kept per pair of loops and a turn costs one actor message per loop, however much it holds.
+// A hub gathers its parcels for each other loop during a turn and sends them as one envelope at the turn's
+// end, so that order is kept per pair of loops and a turn costs one actor message per loop, however much it
+// holds.
 #pragma once
 
 #include <caf/actor_control_block.hpp>

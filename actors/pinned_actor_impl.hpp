@@ -1,8 +1,8 @@
 // An event-based actor that lives on a loop: whoever sends to it, it is resumed there and nowhere else.
 //
-// CAF schedules a receiver on its sender's execution unit. A pinned actor overrides that in `enqueue` and `launch`, and
-// calls itself an io_actor, by which the loop tells its own from ordinary actors (asio_loop::exec_later). This is how
-// CAF's own brokers stay on their multiplexer.
+// CAF schedules a receiver on its sender's execution unit. A pinned actor overrides that in `enqueue` and
+// `launch`, and calls itself an io_actor, by which the loop tells its own from ordinary actors
+// (asio_loop::exec_later). This is how CAF's own brokers stay on their multiplexer.
 #pragma once
 
 #include <caf/event_based_actor.hpp>
@@ -11,12 +11,14 @@ namespace madang {
 
 class pinned_actor : public caf::event_based_actor {
   public:
-    pinned_actor(caf::actor_config& config, caf::execution_unit& on) : caf::event_based_actor(config), unit_(&on) {}
+    pinned_actor(caf::actor_config& config, caf::execution_unit& on)
+        : caf::event_based_actor(config), unit_(&on) {}
 
     void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
         caf::event_based_actor::enqueue(std::move(what), unit_);
     }
-    void enqueue(caf::strong_actor_ptr sender, caf::message_id id, caf::message content, caf::execution_unit*) override {
+    void enqueue(caf::strong_actor_ptr sender, caf::message_id id, caf::message content,
+                 caf::execution_unit*) override {
         enqueue(caf::make_mailbox_element(std::move(sender), id, {}, std::move(content)), unit_);
     }
     void launch(caf::execution_unit*, bool lazy, bool hide) override {
@@ -24,8 +26,8 @@ class pinned_actor : public caf::event_based_actor {
     }
     subtype_t subtype() const override { return caf::resumable::io_actor; }
 
-    // As CAF's, but for what our actors never use: requests, streams and CAF's timeouts. Cancelling the latter wakes CAF's
-    // clock thread at the end of every actor, twice per connection.
+    // As CAF's, but for what our actors never use: requests, streams and CAF's timeouts. Cancelling the
+    // latter wakes CAF's clock thread at the end of every actor, twice per connection.
     bool cleanup(caf::error&& why, caf::execution_unit* host) override {
         if (!mailbox().closed()) mailbox().close();
         unregister_from_system();

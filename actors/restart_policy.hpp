@@ -1,4 +1,5 @@
-// When a supervisor starts again what failed: at once, then ever later, and from the beginning after a quiet time.
+// When a supervisor starts again what failed: at once, then ever later, and from the beginning after a quiet
+// time.
 #pragma once
 
 #include <algorithm>

@@ -8,7 +8,8 @@
 
 namespace madang {
 
-sync_consumer::sync_consumer(connection& owner) : owner_(owner), loop_(owner.on()), channel_(owner.channel()) {}
+sync_consumer::sync_consumer(connection& owner)
+    : owner_(owner), loop_(owner.on()), channel_(owner.channel()) {}
 
 const scope& sync_consumer::get_scope() const noexcept { return owner_.get_scope(); }
 
@@ -35,8 +36,9 @@ void sync_consumer::run_next() {
     owner_.keeper().retain();  // until its result was drained
     auto next = std::move(calls_.front());
     calls_.pop_front();
-    owner_.services().run_in_pool(
-        [self = shared_from_this(), next = std::move(next)]() mutable { self->run_in_pool(std::move(next)); });
+    owner_.services().run_in_pool([self = shared_from_this(), next = std::move(next)]() mutable {
+        self->run_in_pool(std::move(next));
+    });
 }
 
 void sync_consumer::drain() {
@@ -74,7 +76,8 @@ void sync_consumer::ask(request what) {
     wake();
 }
 
-// With the mutex held. Not through owner_: once the last call's result is in finished_, a drain may end the connection.
+// With the mutex held. Not through owner_: once the last call's result is in finished_, a drain may end the
+// connection.
 void sync_consumer::wake() {
     if (!std::exchange(woken_, true)) loop_.post([self = shared_from_this()] { self->drain(); });
 }
@@ -87,7 +90,8 @@ madang_status sync_consumer::accept(std::string_view subprotocol, std::span<cons
         for (const auto& [name, value] : copies) views.push_back({name, value});
         const auto status = c.accept(subprotocol, views);
         if (status == MADANG_INVALID) {
-            c.report_error("accept", "already accepted, a subprotocol that was not offered, or a malformed header");
+            c.report_error("accept",
+                           "already accepted, a subprotocol that was not offered, or a malformed header");
             c.sync_result(MADANG_FAILED, "accept");
         }
     });
@@ -136,7 +140,9 @@ void sync_consumer::timer_cancel(std::uint64_t id) {
 }
 
 void sync_consumer::report_error(std::string_view where, std::string_view what) {
-    ask([where = std::string(where), what = std::string(what)](connection& c) { c.report_error(where, what); });
+    ask([where = std::string(where), what = std::string(what)](connection& c) {
+        c.report_error(where, what);
+    });
 }
 
 }  // namespace madang

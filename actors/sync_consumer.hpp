@@ -1,4 +1,5 @@
-// A sync consumer: its calls run on the pool, one at a time; what it asks of its connection comes back to the loop.
+// A sync consumer: its calls run on the pool, one at a time; what it asks of its connection comes back to the
+// loop.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ namespace madang {
 class connection;
 class loop;
 
-// Shared by the connection and the call that runs. The loop's thread enqueues and drains; the pool's thread runs a call
-// and is the consumer's connection_port meanwhile. What the port is asked is done on the loop, in order, soon: its
-// statuses say only what can be known at once.
+// Shared by the connection and the call that runs. The loop's thread enqueues and drains; the pool's thread
+// runs a call and is the consumer's connection_port meanwhile. What the port is asked is done on the loop, in
+// order, soon: its statuses say only what can be known at once.
 class sync_consumer final : public connection_port, public std::enable_shared_from_this<sync_consumer> {
   public:
     // A call into the plugin: given the consumer (null in the one that creates it), returns its status.
@@ -58,7 +59,7 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     void run_in_pool(call what);
 
     connection& owner_;  // retained while a call runs, until its result was drained
-    loop& loop_;  // outlives the connection
+    loop& loop_;         // outlives the connection
     const std::string channel_;
     madang_consumer* consumer_ = nullptr;  // the running call's, and
     bool created_ = false;                 // the first, which makes it, has run

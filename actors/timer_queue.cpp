@@ -13,7 +13,8 @@ std::int64_t ticks_up(timer_queue::clock::time_point when) {
 
 }  // namespace
 
-timer_id timer_queue::schedule(clock::time_point now, std::chrono::milliseconds delay, std::function<void()> fn) {
+timer_id timer_queue::schedule(clock::time_point now, std::chrono::milliseconds delay,
+                               std::function<void()> fn) {
     std::uint32_t index;
     if (free_head_ != none) {
         index = free_head_;

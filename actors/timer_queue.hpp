@@ -16,14 +16,16 @@ namespace madang {
 class timer_queue {
   public:
     using clock = std::chrono::steady_clock;
-    static constexpr std::chrono::milliseconds tick{10};  // deadlines are rounded up to it, so that timers share wake-ups
+    static constexpr std::chrono::milliseconds tick{
+        10};  // deadlines are rounded up to it, so that timers share wake-ups
 
     timer_id schedule(clock::time_point now, std::chrono::milliseconds delay, std::function<void()> fn);
     void cancel(timer_id id);  // default, fired and cancelled ids are ignored
-    // When the earliest timer is due, or nothing. May name a cancelled timer's time: a spurious wake-up is harmless.
+    // When the earliest timer is due, or nothing. May name a cancelled timer's time: a spurious wake-up is
+    // harmless.
     std::optional<clock::time_point> next_deadline() const;
-    // Calls what is due at `now`, in order of deadline, and returns how many. Timers scheduled meanwhile wait for the next
-    // call, even with no delay. When one throws, so does this; the rest stays due.
+    // Calls what is due at `now`, in order of deadline, and returns how many. Timers scheduled meanwhile wait
+    // for the next call, even with no delay. When one throws, so does this; the rest stays due.
     std::size_t fire(clock::time_point now);
     std::size_t size() const noexcept { return live_; }
 

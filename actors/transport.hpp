@@ -1,4 +1,5 @@
-// The seam between a connection and its socket. broker/net implements it over plain TCP and over TLS; tests over memory.
+// The seam between a connection and its socket. broker/net implements it over plain TCP and over TLS; tests
+// over memory.
 #pragma once
 
 #include <sys/uio.h>
@@ -8,8 +9,8 @@
 
 namespace madang {
 
-// Whom a transport tells that waiting is over. Must stay alive until `ready` was called, which happens exactly once per
-// wait, also when the transport is closed meanwhile (alive = false).
+// Whom a transport tells that waiting is over. Must stay alive until `ready` was called, which happens
+// exactly once per wait, also when the transport is closed meanwhile (alive = false).
 class transport_waiter {
   public:
     virtual void on_readable(bool alive) = 0;

@@ -7,7 +7,8 @@
 
 namespace madang {
 
-watchdog::watchdog(std::vector<const asio_loop*> loops) : loops_(std::move(loops)), thread_([this] { run(); }) {}
+watchdog::watchdog(std::vector<const asio_loop*> loops)
+    : loops_(std::move(loops)), thread_([this] { run(); }) {}
 
 watchdog::~watchdog() {
     {
@@ -31,7 +32,8 @@ void watchdog::run() {
             log_error("loop.stuck",
                       {{"loop", static_cast<std::int64_t>(each->index())},
                        {"handler", each->running() != nullptr ? std::string_view{*each->running()} : "none"},
-                       {"ms", static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(length).count())}});
+                       {"ms", static_cast<std::int64_t>(
+                                  std::chrono::duration_cast<std::chrono::milliseconds>(length).count())}});
         }
     }
 }

@@ -1,5 +1,5 @@
-// Looks once a second whether a loop is stuck in a handler, and says so while it is: a handler's own time is only known
-// when it returns.
+// Looks once a second whether a loop is stuck in a handler, and says so while it is: a handler's own time is
+// only known when it returns.
 #pragma once
 
 #include <condition_variable>

@@ -47,7 +47,7 @@ struct yard::state {
     caf::actor_system system;
     boost::asio::thread_pool pool;
     std::atomic<std::int64_t> pool_waiting{0};
-    std::size_t pool_calls = 0;  // waiting or running; guarded by mutex
+    std::size_t pool_calls = 0;             // waiting or running; guarded by mutex
     std::atomic<std::uint64_t> refused{0};  // publications for want of credit
     std::vector<std::unique_ptr<asio_loop>> loops;
     std::vector<std::unique_ptr<hub>> hubs;
@@ -75,7 +75,8 @@ struct yard::state {
 
 yard::yard(const options& settings, metrics& counts) : state_(std::make_unique<state>(settings, counts)) {
     auto& s = *state_;
-    const std::size_t count = settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
+    const std::size_t count =
+        settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
     s.directory.node = random_hex();
     s.directory.pool = [this](std::function<void()> fn) { run_in_pool(std::move(fn)); };
     for (std::size_t i = 0; i < count; ++i)
@@ -161,7 +162,8 @@ madang_status yard::channel_send(std::string_view channel, std::string_view type
     std::uint64_t id = 0;
     const char* end = channel.data() + channel.size();
     auto [bang, error] = std::from_chars(channel.data() + prefix.size(), end, loop);
-    if (error != std::errc{} || bang == end || *bang != '!' || loop >= s.loops.size()) return MADANG_NOT_FOUND;
+    if (error != std::errc{} || bang == end || *bang != '!' || loop >= s.loops.size())
+        return MADANG_NOT_FOUND;
     auto [rest, bad] = std::from_chars(bang + 1, end, id);
     if (bad != std::errc{} || rest != end) return MADANG_NOT_FOUND;
     event what{std::string(type), body};
@@ -187,8 +189,9 @@ void yard::run_in_pool(std::function<void()> fn) {
         thread_local std::pair<metrics*, metrics_shard*> shard{};
         if (shard.first != &s.counts) shard = {&s.counts, &s.counts.new_shard()};
         s.pool_waiting.fetch_sub(1, std::memory_order_relaxed);
-        shard.second->observe(histogram::sync_wait_seconds,
-                              std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count());
+        shard.second->observe(
+            histogram::sync_wait_seconds,
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count());
         fn();
         std::lock_guard lock(s.mutex);
         if (--s.pool_calls == 0) s.stopped.notify_all();
@@ -210,12 +213,15 @@ void yard::drain(std::chrono::milliseconds spread) {
         s.loops[i]->post([&s, i, spread] {
             const auto ids = s.hubs[i]->connection_ids();
             for (std::size_t n = 0; n < ids.size(); ++n) {
-                const auto when = spread * static_cast<std::int64_t>(n) / static_cast<std::int64_t>(ids.size());
+                const auto when =
+                    spread * static_cast<std::int64_t>(n) / static_cast<std::int64_t>(ids.size());
                 auto go = [hub = s.hubs[i].get(), id = ids[n]] {
                     if (auto* who = hub->find(id)) who->go_away();
                 };
-                if (n == 0) go();
-                else s.loops[i]->schedule(when, std::move(go));
+                if (n == 0)
+                    go();
+                else
+                    s.loops[i]->schedule(when, std::move(go));
             }
         });
 }
@@ -238,7 +244,8 @@ bool yard::stop(std::chrono::milliseconds deadline) {
         s.loops[i]->stop();
     }
     std::unique_lock lock(s.mutex);
-    if (!s.stopped.wait_for(lock, deadline, [&] { return s.running == 0 && s.pool_calls == 0; })) return false;
+    if (!s.stopped.wait_for(lock, deadline, [&] { return s.running == 0 && s.pool_calls == 0; }))
+        return false;
     lock.unlock();
     for (auto& each : s.threads) each.join();
     s.threads.clear();

@@ -19,34 +19,35 @@ struct connection_request;
 // Made and destroyed by one thread, outside of the loops. The loops run from run() until stop().
 class yard final : public layer_port {
   public:
-    // settings and the metrics outlive it. Throws std::system_error when threads or io_contexts cannot be had.
+    // settings and the metrics outlive it. Throws std::system_error when threads or io_contexts cannot be
+    // had.
     yard(const options& settings, metrics& counts);
     ~yard();
 
     std::size_t loops() const noexcept;
     loop& loop_at(std::size_t index) noexcept;
     hub& hub_at(std::size_t index) noexcept;  // for tests, on its loop's thread
-    void run();  // starts the loops' threads
+    void run();                               // starts the loops' threads
 
     // Takes over a checked handshake. On `on`'s thread.
     void open(loop& on, connection_request&& request);
 
-    // -- layer_port: any thread. On a loop always accepted (its readers are paused instead); elsewhere MADANG_BUSY when the
-    // receiving loop's credit is used up.
+    // -- layer_port: any thread. On a loop always accepted (its readers are paused instead); elsewhere
+    // MADANG_BUSY when the receiving loop's credit is used up.
     madang_status group_send(std::string_view group, std::string_view type, const payload& body) override;
     madang_status channel_send(std::string_view channel, std::string_view type, const payload& body) override;
     std::uint64_t now_ms() const noexcept override;
 
-    // The pool for what may block. Of a sync consumer at most one call is in it at a time; views are refused (false) while
-    // options::sync_queue calls wait.
+    // The pool for what may block. Of a sync consumer at most one call is in it at a time; views are refused
+    // (false) while options::sync_queue calls wait.
     void run_in_pool(std::function<void()> fn);
     bool try_in_pool(std::function<void()> fn);
 
     // Any thread. Tells every connection to go away, evenly over `spread`; connections opened later at once.
     void drain(std::chrono::milliseconds spread);
     std::size_t connections() const noexcept;  // open now
-    // Ends what is left, stops the loops and joins their threads. Returns false when that took longer than `deadline`: the
-    // process should then end without destructors.
+    // Ends what is left, stops the loops and joins their threads. Returns false when that took longer than
+    // `deadline`: the process should then end without destructors.
     bool stop(std::chrono::milliseconds deadline);
 
   private:

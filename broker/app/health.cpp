@@ -27,21 +27,24 @@ int run_health(const std::string& url) {
     std::uint16_t port = 80;
     if (colon != std::string::npos) {
         const auto* end = authority.data() + authority.size();
-        if (std::from_chars(authority.data() + colon + 1, end, port).ptr != end) return complain("the port is no number"), 2;
+        if (std::from_chars(authority.data() + colon + 1, end, port).ptr != end)
+            return complain("the port is no number"), 2;
     }
     auto host = authority.substr(0, colon);
     if (host == "localhost") host = "127.0.0.1";
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
-    if (inet_pton(AF_INET, host.c_str(), &to.sin_addr) != 1) return complain("give a numeric IPv4 address"), 2;
+    if (inet_pton(AF_INET, host.c_str(), &to.sin_addr) != 1)
+        return complain("give a numeric IPv4 address"), 2;
 
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return complain("no socket");
     const timeval limit{3, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: " + authority + "\r\nConnection: close\r\n\r\n";
+    const std::string request =
+        "GET " + path + " HTTP/1.1\r\nHost: " + authority + "\r\nConnection: close\r\n\r\n";
     std::string answer;
     char buffer[512];
     if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0 &&

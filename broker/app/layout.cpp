@@ -23,7 +23,8 @@ fs::path beside_binary(const char* in_build_tree, const char* installed) {
 std::vector<std::string> bundled_plugins() {
     std::vector<std::string> found;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(beside_binary("madang-plugins", MADANG_INSTALLED_PLUGINS), error))
+    for (const auto& entry :
+         fs::directory_iterator(beside_binary("madang-plugins", MADANG_INSTALLED_PLUGINS), error))
         if (entry.path().extension() == ".so") found.push_back(entry.path().string());
     std::sort(found.begin(), found.end());
     return found;

@@ -18,11 +18,13 @@ int main(int argc, char** argv) {
     add_option_flags(*serve, serve_values);
 
     option_values check_values;
-    auto* check = app.add_subcommand("check", "Say what is wrong with the options and plugins, without serving");
+    auto* check =
+        app.add_subcommand("check", "Say what is wrong with the options and plugins, without serving");
     add_option_flags(*check, check_values);
 
     bench::bench_options bench_values;
-    auto* benchmark = app.add_subcommand("bench", "Measure a server, beside the kernel's own price for the same bytes");
+    auto* benchmark =
+        app.add_subcommand("bench", "Measure a server, beside the kernel's own price for the same bytes");
     bench::add_bench_flags(*benchmark, bench_values);
 
     std::string health_url = "http://127.0.0.1:8001/readyz";

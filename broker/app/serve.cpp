@@ -42,7 +42,8 @@ std::string shown(const options& settings, const std::string& listen, std::uint1
     auto host = listen.substr(0, colon);
     if (host == "0.0.0.0" || host.empty()) host = "127.0.0.1";
     if (host == "[::]") host = "[::1]";
-    return (tls && !settings.tls_certificate.empty() ? "https://" : "http://") + host + ":" + std::to_string(port);
+    return (tls && !settings.tls_certificate.empty() ? "https://" : "http://") + host + ":" +
+           std::to_string(port);
 }
 
 int complain(const error& what) {
@@ -75,15 +76,18 @@ int run_serve(const option_values& values) {
         return stop_logging(), complain(done.error());
     }
     std::cout << "madang: listening on " << shown(settings, settings.listen, node.port(), true) << "\n"
-              << "madang: internal on " << shown(settings, settings.internal_listen, node.internal_port(), false) << std::endl;
+              << "madang: internal on "
+              << shown(settings, settings.internal_listen, node.internal_port(), false) << std::endl;
 
     for (;;) {
         int got = 0;
         if (sigwait(&signals, &got) != 0) continue;
         if (got != SIGHUP) break;
         const auto error = node.reload_certificate();
-        if (error.empty()) log_info("config.reloaded");
-        else log_error("config.reload_failed", {{"message", error}});
+        if (error.empty())
+            log_info("config.reloaded");
+        else
+            log_error("config.reload_failed", {{"message", error}});
     }
 
     log_info("server.draining", {{"deadline_ms", static_cast<std::int64_t>(settings.drain_timeout.count())}});

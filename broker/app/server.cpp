@@ -34,10 +34,14 @@ class slot_permit final : public connection_permit {
 
 log_level to_log_level(madang_log_level level) {
     switch (level) {
-        case MADANG_DEBUG: return log_level::debug;
-        case MADANG_WARN: return log_level::warn;
-        case MADANG_ERROR: return log_level::error;
-        default: return log_level::info;
+        case MADANG_DEBUG:
+            return log_level::debug;
+        case MADANG_WARN:
+            return log_level::warn;
+        case MADANG_ERROR:
+            return log_level::error;
+        default:
+            return log_level::info;
     }
 }
 
@@ -54,13 +58,12 @@ consumer_route resolve(const websocket_route& route, const options& settings) {
                                       ? static_cast<outbox_policy>(own.outbox_policy)
                                       : settings.ws_outbox_policy;
     result.message_bytes = own.max_message_bytes != 0 ? own.max_message_bytes : settings.ws_message_bytes;
-    result.messages_per_second =
-        own.messages_per_second == UINT32_MAX ? 0
-        : own.messages_per_second != 0        ? own.messages_per_second
-                                              : settings.ws_messages_per_second;
+    result.messages_per_second = own.messages_per_second == UINT32_MAX ? 0
+                                 : own.messages_per_second != 0        ? own.messages_per_second
+                                                                       : settings.ws_messages_per_second;
     result.message_burst = own.messages_per_second != 0 ? own.message_burst : settings.ws_message_burst;
-    result.handler_budget =
-        own.handler_budget_ms != 0 ? std::chrono::milliseconds{own.handler_budget_ms} : settings.handler_budget;
+    result.handler_budget = own.handler_budget_ms != 0 ? std::chrono::milliseconds{own.handler_budget_ms}
+                                                       : settings.handler_budget;
     result.handshake_timeout = settings.ws_handshake_timeout;
     result.ping_interval = settings.ws_ping_interval;
     result.pong_timeout = settings.ws_pong_timeout;
@@ -90,7 +93,8 @@ struct server::parts {
                  settings.max_connections_per_address),
           plugins({.layer = actors,
                    .log =
-                       [](const plugin& who, madang_log_level level, std::string_view event, std::string_view message) {
+                       [](const plugin& who, madang_log_level level, std::string_view event,
+                          std::string_view message) {
                            log(to_log_level(level), event, {{"plugin", who.id}, {"message", message}});
                        },
                    .config_json =
@@ -99,8 +103,9 @@ struct server::parts {
                            return found == plugin_config.end() ? std::string("{}") : found->second;
                        },
                    .extension = {}}) {
-        for (auto [which, level] : {std::pair{counter::log_debug, log_level::debug}, std::pair{counter::log_info, log_level::info},
-                                    std::pair{counter::log_warn, log_level::warn}, std::pair{counter::log_error, log_level::error}})
+        for (auto [which, level] :
+             {std::pair{counter::log_debug, log_level::debug}, std::pair{counter::log_info, log_level::info},
+              std::pair{counter::log_warn, log_level::warn}, std::pair{counter::log_error, log_level::error}})
             counts.set_counter(which, [level = level] { return static_cast<double>(log_lines(level)); });
     }
 
@@ -160,8 +165,8 @@ result<void> server::load() {
         for (const auto& entry : std::filesystem::directory_iterator(p.settings.plugin_dir, error))
             if (entry.path().extension() == ".so") found.push_back(entry.path().string());
         if (error)
-            return fail(errc::invalid_option, "--plugin-dir " + p.settings.plugin_dir + ": " + error.message() +
-                                                  "; name a folder that can be read");
+            return fail(errc::invalid_option, "--plugin-dir " + p.settings.plugin_dir + ": " +
+                                                  error.message() + "; name a folder that can be read");
         std::sort(found.begin(), found.end());
         files.insert(files.end(), found.begin(), found.end());
     }
@@ -174,8 +179,9 @@ result<void> server::load() {
         p.routes.emplace(route.get(), resolve(*route, p.settings));
     if (auto good = check_origins(p.settings.allowed_origins, "--allowed-origin"); !good) return good;
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
-        if (auto good = check_origins(route->settings.allowed_origins,
-                                      "plugin " + route->owner->id + ", allowed origins of " + route->pattern);
+        if (auto good =
+                check_origins(route->settings.allowed_origins,
+                              "plugin " + route->owner->id + ", allowed origins of " + route->pattern);
             !good)
             return good;
     auto trusted = address_list::parse(p.settings.trusted_proxies);
@@ -187,7 +193,9 @@ result<void> server::load() {
         if (!folder.empty()) {
             std::string error;
             p.files = static_files::open(folder, error);
-            if (!p.files) return fail(errc::invalid_option, "--site " + folder + ": " + error + "; name a folder, or none");
+            if (!p.files)
+                return fail(errc::invalid_option,
+                            "--site " + folder + ": " + error + "; name a folder, or none");
         }
     }
     if (!p.settings.tls_certificate.empty())
@@ -198,8 +206,8 @@ result<void> server::load() {
 
 result<void> server::probe() {
     const auto& settings = parts_->settings;
-    for (const auto& [address, option] : {std::pair{settings.listen, "--listen"},
-                                          std::pair{settings.internal_listen, "--internal-listen"}}) {
+    for (const auto& [address, option] :
+         {std::pair{settings.listen, "--listen"}, std::pair{settings.internal_listen, "--internal-listen"}}) {
         std::uint16_t port = 0;
         std::string error;
         if (open_listeners(address, option, 1, port, error).empty()) return fail(errc::invalid_option, error);
@@ -209,18 +217,21 @@ result<void> server::probe() {
 
 result<void> server::start() {
     auto& p = *parts_;
-    p.site = std::make_unique<public_site>(site_services{
-        .settings = p.settings,
-        .websocket_routes = p.plugins.websocket_routes(),
-        .views = p.plugins.http_routes(),
-        .files = std::move(p.files),
-        .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
-        .pool = [&p](std::function<void()> fn) { return p.actors.try_in_pool(std::move(fn)); },
-        .on_upgrade = [&p](loop& on, upgrade&& ready) { p.open(on, std::move(ready)); },
-        .ready = [&p] { return p.ready.load(); },
-        .warn = [](std::string_view event, std::string_view request_id,
-                   std::string_view text) { log_warn(event, {{"message", text}, {"request_id", request_id}}); }});
-    p.inner_site = std::make_unique<internal_site>([&p] { return p.counts.expose(); }, [&p] { return p.ready.load(); });
+    p.site = std::make_unique<public_site>(
+        site_services{.settings = p.settings,
+                      .websocket_routes = p.plugins.websocket_routes(),
+                      .views = p.plugins.http_routes(),
+                      .files = std::move(p.files),
+                      .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
+                      .pool = [&p](std::function<void()> fn) { return p.actors.try_in_pool(std::move(fn)); },
+                      .on_upgrade = [&p](loop& on, upgrade&& ready) { p.open(on, std::move(ready)); },
+                      .ready = [&p] { return p.ready.load(); },
+                      .warn =
+                          [](std::string_view event, std::string_view request_id, std::string_view text) {
+                              log_warn(event, {{"message", text}, {"request_id", request_id}});
+                          }});
+    p.inner_site =
+        std::make_unique<internal_site>([&p] { return p.counts.expose(); }, [&p] { return p.ready.load(); });
 
     std::vector<loop*> loops;
     for (std::size_t i = 0; i < p.actors.loops(); ++i) loops.push_back(&p.actors.loop_at(i));
@@ -233,16 +244,17 @@ result<void> server::start() {
                                   {"bytes", entry.bytes},
                                   {"us", static_cast<std::int64_t>(entry.took.count())}});
     };
-    p.front = std::make_unique<http_server>(http_server::parts{.address = p.settings.listen,
-                                                               .option = "--listen",
-                                                               .loops = loops,
-                                                               .settings = p.settings,
-                                                               .dispatcher = *p.site,
-                                                               .trusted_proxies = p.trusted,
-                                                               .limits = &p.limits,
-                                                               .tls = p.settings.tls_certificate.empty() ? nullptr : &p.tls,
-                                                               .counted = true,
-                                                               .access_log = log_access});
+    p.front = std::make_unique<http_server>(
+        http_server::parts{.address = p.settings.listen,
+                           .option = "--listen",
+                           .loops = loops,
+                           .settings = p.settings,
+                           .dispatcher = *p.site,
+                           .trusted_proxies = p.trusted,
+                           .limits = &p.limits,
+                           .tls = p.settings.tls_certificate.empty() ? nullptr : &p.tls,
+                           .counted = true,
+                           .access_log = log_access});
     p.inner = std::make_unique<http_server>(http_server::parts{.address = p.settings.internal_listen,
                                                                .option = "--internal-listen",
                                                                .loops = {loops.front()},
@@ -309,7 +321,8 @@ std::string server::describe() const {
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
         text += "websocket " + route->pattern + " -> " + route->owner->id + "/" + route->name + "\n";
     for (const auto& [pattern, views] : p.plugins.http_routes())
-        for (const auto& view : views) text += "http " + view->pattern + " -> " + view->owner->id + "/" + view->name + "\n";
+        for (const auto& view : views)
+            text += "http " + view->pattern + " -> " + view->owner->id + "/" + view->name + "\n";
     return text;
 }
 

@@ -17,8 +17,8 @@ class server {
     explicit server(configuration settings);
     ~server();
 
-    // Loads the plugins, reads certificates and the site's folder: everything that can be wrong without a port. The
-    // error's detail is one line that names the mend.
+    // Loads the plugins, reads certificates and the site's folder: everything that can be wrong without a
+    // port. The error's detail is one line that names the mend.
     result<void> load();
     // Whether the addresses can be listened on, by doing so for a moment.
     result<void> probe();
@@ -30,9 +30,9 @@ class server {
     // Reads the certificate and key again; "" or why the old ones stay in force.
     std::string reload_certificate();
 
-    // The end, in steps, so that the caller can look at its signals in between. begin_drain: not ready, no new connections,
-    // clients are told to go. drained: nobody is left. stop: ends what is left; false when a loop did not end within
-    // `deadline` (something blocks it): the process should then _exit.
+    // The end, in steps, so that the caller can look at its signals in between. begin_drain: not ready, no
+    // new connections, clients are told to go. drained: nobody is left. stop: ends what is left; false when a
+    // loop did not end within `deadline` (something blocks it): the process should then _exit.
     void begin_drain();
     bool drained() const;
     bool stop(std::chrono::milliseconds deadline);

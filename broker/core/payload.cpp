@@ -114,12 +114,14 @@ std::string_view copied_frame(const payload& from, std::string_view key) {
 
 std::string_view payload::text_frame() const {
     if (!block_) return std::string_view("\x81\0", 2);
-    return block_->form_ == payload_block::form::binary ? copied_frame<text_first>(*this, "frame/text") : built_frame();
+    return block_->form_ == payload_block::form::binary ? copied_frame<text_first>(*this, "frame/text")
+                                                        : built_frame();
 }
 
 std::string_view payload::binary_frame() const {
     if (!block_) return std::string_view("\x82\0", 2);
-    return block_->form_ == payload_block::form::binary ? built_frame() : copied_frame<binary_first>(*this, "frame/binary");
+    return block_->form_ == payload_block::form::binary ? built_frame()
+                                                        : copied_frame<binary_first>(*this, "frame/binary");
 }
 
 const void* payload::derived(std::string_view key, void* (*make)(void* context, std::string_view bytes),

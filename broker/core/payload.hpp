@@ -71,8 +71,8 @@ class payload {
     ~payload() { release(block_); }
 
     std::string_view bytes() const noexcept;
-    // The bytes as one unmasked, final text frame, header included. Valid while a reference is held. It lies in root()'s
-    // block, unless the payload was built with the other frame.
+    // The bytes as one unmasked, final text frame, header included. Valid while a reference is held. It lies
+    // in root()'s block, unless the payload was built with the other frame.
     std::string_view text_frame() const;
     std::string_view binary_frame() const;
     // The payload whose block holds the bytes: *this, or what it is a part of.

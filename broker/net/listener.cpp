@@ -161,7 +161,7 @@ struct listener::state : std::enable_shared_from_this<state> {
             if (accept_one()) continue;
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                 on_loop.metrics().add(labelled_counter::accept_errors,
-                                 errno == EMFILE || errno == ENFILE ? "descriptors" : "memory");
+                                      errno == EMFILE || errno == ENFILE ? "descriptors" : "memory");
                 return back_off();
             }
             if (errno == EAGAIN || errno == EWOULDBLOCK) break;

@@ -1,4 +1,5 @@
-// What the plugin host needs from the server, as two small interfaces. actors/ implements them; tests use fakes.
+// What the plugin host needs from the server, as two small interfaces. actors/ implements them; tests use
+// fakes.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@
 
 namespace madang {
 
-// One consumer's connection: the madang_connection of the ABI. Called on the consumer's thread only; the statuses are
-// those that abi.h documents for the function of the same name.
+// One consumer's connection: the madang_connection of the ABI. Called on the consumer's thread only; the
+// statuses are those that abi.h documents for the function of the same name.
 class connection_port {
   public:
     virtual const scope& get_scope() const noexcept = 0;
@@ -36,7 +37,8 @@ class request_port {
     virtual const scope& get_scope() const noexcept = 0;
     virtual const payload& body() const noexcept = 0;
     // Any thread, exactly once; *this may be gone when it returns.
-    virtual madang_status reply(std::uint16_t status, std::span<const name_value> headers, std::string_view body) = 0;
+    virtual madang_status reply(std::uint16_t status, std::span<const name_value> headers,
+                                std::string_view body) = 0;
 
   protected:
     ~request_port() = default;
@@ -46,7 +48,8 @@ class request_port {
 class layer_port {
   public:
     virtual madang_status group_send(std::string_view group, std::string_view type, const payload& event) = 0;
-    virtual madang_status channel_send(std::string_view channel, std::string_view type, const payload& event) = 0;
+    virtual madang_status channel_send(std::string_view channel, std::string_view type,
+                                       const payload& event) = 0;
     virtual std::uint64_t now_ms() const noexcept = 0;
 
   protected:

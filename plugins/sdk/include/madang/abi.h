@@ -1,23 +1,23 @@
 /* Madang plugin ABI, version 1.0. C11, no dependencies.
  *
- * A plugin is a shared library, fully trusted: it runs in the server's process with the server's rights. It exports
- * one function, madang_plugin_entry, which returns a descriptor. Everything else goes through tables of function
- * pointers: the plugin's (madang_plugin_descriptor, madang_consumer_class, madang_view) and the server's
- * (madang_host_api).
+ * A plugin is a shared library, fully trusted: it runs in the server's process with the server's rights. It
+ * exports one function, madang_plugin_entry, which returns a descriptor. Everything else goes through tables
+ * of function pointers: the plugin's (madang_plugin_descriptor, madang_consumer_class, madang_view) and the
+ * server's (madang_host_api).
  *
  * Rules that hold for every function below unless its comment says otherwise:
- *  - Nothing throws across the boundary, in either direction. A plugin's function reports failure by its return
- *    value, after saying why through report_error.
- *  - A madang_str is bytes and a length, not zero-terminated, valid only during the call that passes it. Empty is
- *    size 0; data may then be NULL.
- *  - Tables begin with struct_size, so that later minor versions can append members: a reader uses only what lies
- *    within struct_size. A different abi_major is refused when the plugin is loaded.
+ *  - Nothing throws across the boundary, in either direction. A plugin's function reports failure by its
+ * return value, after saying why through report_error.
+ *  - A madang_str is bytes and a length, not zero-terminated, valid only during the call that passes it.
+ * Empty is size 0; data may then be NULL.
+ *  - Tables begin with struct_size, so that later minor versions can append members: a reader uses only what
+ * lies within struct_size. A different abi_major is refused when the plugin is loaded.
  *
  * Tags used in the comments:
  *  [main]     the thread that loads plugins, before the server listens or after it drained
- *  [consumer] the consumer's own thread: for MADANG_ASYNC its connection's loop (must not block), for MADANG_SYNC a
- *             thread of the pool; in both cases never two calls at a time for one consumer
- *  [any]      any thread
+ *  [consumer] the consumer's own thread: for MADANG_ASYNC its connection's loop (must not block), for
+ * MADANG_SYNC a thread of the pool; in both cases never two calls at a time for one consumer [any]      any
+ * thread
  */
 #ifndef MADANG_ABI_H
 #define MADANG_ABI_H
@@ -51,7 +51,8 @@ typedef struct madang_pair {
 
 typedef enum madang_status {
     MADANG_OK = 0,
-    MADANG_FAILED = 1,      /* the plugin's function failed; report_error said why. Closes 1011 (500 before accept) */
+    MADANG_FAILED =
+        1, /* the plugin's function failed; report_error said why. Closes 1011 (500 before accept) */
     MADANG_INVALID = 2,     /* an argument is wrong: a group's or channel's name, a close code, a state */
     MADANG_CLOSED = 3,      /* the connection is closed or closing; nothing was sent */
     MADANG_BUSY = 4,        /* a bounded queue is full; nothing was sent; try later */
@@ -78,7 +79,8 @@ typedef enum madang_frame { MADANG_TEXT = 1, MADANG_BINARY = 2 } madang_frame; /
 /* How a group's events reach a member. */
 typedef enum madang_delivery {
     MADANG_TO_HANDLER = 0, /* the consumer's event function is called with each */
-    MADANG_TO_SOCKET = 1   /* the payload goes to the client as one text frame, without a call: the fastest way */
+    MADANG_TO_SOCKET =
+        1 /* the payload goes to the client as one text frame, without a call: the fastest way */
 } madang_delivery;
 
 typedef enum madang_outbox_policy {
@@ -93,8 +95,8 @@ typedef struct madang_host madang_host;             /* one per loaded plugin; li
 typedef struct madang_connection madang_connection; /* one per consumer; valid from create until destroy */
 typedef struct madang_request madang_request;       /* one per HTTP request to a view; valid until reply */
 typedef struct madang_scope madang_scope;           /* of a connection or request, and as long-lived */
-/* Immutable bytes, reference-counted (atomically). However many receive it, it is encoded for the wire once and
- * parsed at most once. */
+/* Immutable bytes, reference-counted (atomically). However many receive it, it is encoded for the wire once
+ * and parsed at most once. */
 typedef struct madang_payload madang_payload;
 
 /* Opaque, owned by the plugin. */
@@ -103,22 +105,22 @@ typedef struct madang_consumer madang_consumer;
 
 /* One value of a scope. */
 typedef enum madang_scope_field {
-    MADANG_SCOPE_TYPE = 0,        /* "websocket" or "http" */
-    MADANG_SCOPE_HTTP_VERSION,    /* "1.1" */
-    MADANG_SCOPE_METHOD,          /* "GET" */
-    MADANG_SCOPE_SCHEME,          /* "ws", "wss", "http", "https"; behind a trusted proxy what it says */
-    MADANG_SCOPE_PATH,            /* percent-decoded once, without the query */
-    MADANG_SCOPE_RAW_PATH,        /* as received, without the query */
-    MADANG_SCOPE_QUERY_STRING,    /* as received, without '?' */
-    MADANG_SCOPE_ROOT_PATH,       /* "" today */
-    MADANG_SCOPE_CLIENT_ADDRESS,  /* "203.0.113.9"; behind a trusted proxy the client's */
-    MADANG_SCOPE_CLIENT_PORT,     /* decimal; "0" when a proxy spoke for the client */
+    MADANG_SCOPE_TYPE = 0,       /* "websocket" or "http" */
+    MADANG_SCOPE_HTTP_VERSION,   /* "1.1" */
+    MADANG_SCOPE_METHOD,         /* "GET" */
+    MADANG_SCOPE_SCHEME,         /* "ws", "wss", "http", "https"; behind a trusted proxy what it says */
+    MADANG_SCOPE_PATH,           /* percent-decoded once, without the query */
+    MADANG_SCOPE_RAW_PATH,       /* as received, without the query */
+    MADANG_SCOPE_QUERY_STRING,   /* as received, without '?' */
+    MADANG_SCOPE_ROOT_PATH,      /* "" today */
+    MADANG_SCOPE_CLIENT_ADDRESS, /* "203.0.113.9"; behind a trusted proxy the client's */
+    MADANG_SCOPE_CLIENT_PORT,    /* decimal; "0" when a proxy spoke for the client */
     MADANG_SCOPE_SERVER_ADDRESS,
     MADANG_SCOPE_SERVER_PORT,
-    MADANG_SCOPE_REQUEST_ID,      /* of the request or handshake (X-Request-ID) */
-    MADANG_SCOPE_USER_ID,         /* "" for an anonymous user */
-    MADANG_SCOPE_USER_JSON,       /* what is known of the user, as a JSON object; "" for an anonymous user */
-    MADANG_SCOPE_SESSION_JSON     /* the session as a JSON object; "" without one */
+    MADANG_SCOPE_REQUEST_ID,  /* of the request or handshake (X-Request-ID) */
+    MADANG_SCOPE_USER_ID,     /* "" for an anonymous user */
+    MADANG_SCOPE_USER_JSON,   /* what is known of the user, as a JSON object; "" for an anonymous user */
+    MADANG_SCOPE_SESSION_JSON /* the session as a JSON object; "" without one */
 } madang_scope_field;
 
 /* One list of a scope, in the order received. */
@@ -137,32 +139,35 @@ typedef struct madang_route_options {
     uint32_t outbox_policy;       /* madang_outbox_policy */
     uint32_t messages_per_second; /* per connection; more: close 3013. UINT32_MAX: unlimited */
     uint32_t message_burst;
-    int32_t deflate;              /* permessage-deflate: -1 off, 0 the server's option, 1 on when offered */
-    madang_str subprotocols;      /* comma-separated, preferred first; consumers may also choose in accept */
-    madang_str allowed_origins;   /* comma-separated patterns; empty: the server's option */
+    int32_t deflate;            /* permessage-deflate: -1 off, 0 the server's option, 1 on when offered */
+    madang_str subprotocols;    /* comma-separated, preferred first; consumers may also choose in accept */
+    madang_str allowed_origins; /* comma-separated patterns; empty: the server's option */
 } madang_route_options;
 
 /* A class of consumers: one instance per connection. */
 typedef struct madang_consumer_class {
     uint32_t struct_size;
-    uint32_t kind; /* madang_kind */
+    uint32_t kind;   /* madang_kind */
     madang_str name; /* for logs and metrics, e.g. "ChatConsumer"; must outlive the plugin */
     void* context;   /* passed to create */
-    const madang_str* groups; /* joined (MADANG_TO_HANDLER) before connect, left after disconnect; NULL for none */
+    const madang_str*
+        groups; /* joined (MADANG_TO_HANDLER) before connect, left after disconnect; NULL for none */
     size_t groups_count;
 
     /* [consumer] Makes the instance. NULL: failed (report_error said why); the handshake is answered 500. */
     madang_consumer* (*create)(void* context, madang_connection* connection);
-    /* [consumer] The handshake arrived. Call accept or close now or later (before the handshake times out: 403). */
+    /* [consumer] The handshake arrived. Call accept or close now or later (before the handshake times out:
+     * 403). */
     madang_status (*connect)(madang_consumer*);
-    /* [consumer] A whole message from the client, only after accept. The payload is borrowed: retain it to keep it. */
+    /* [consumer] A whole message from the client, only after accept. The payload is borrowed: retain it to
+     * keep it. */
     madang_status (*receive)(madang_consumer*, madang_frame, madang_payload*);
     /* [consumer] An event sent to one of its groups or to its channel. The payload is borrowed. */
     madang_status (*event)(madang_consumer*, madang_str type, madang_payload*);
     /* [consumer] A timer started with timer_start fired. */
     madang_status (*timer)(madang_consumer*, uint64_t timer_id);
-    /* [consumer] The connection is gone; code as in RFC 6455 7.4: what the client sent, 1005 without a code, 1006
-     * when it was lost, or what close was called with. Called exactly once if connect was called. */
+    /* [consumer] The connection is gone; code as in RFC 6455 7.4: what the client sent, 1005 without a code,
+     * 1006 when it was lost, or what close was called with. Called exactly once if connect was called. */
     madang_status (*disconnect)(madang_consumer*, uint16_t code);
     /* [consumer] Last call. */
     void (*destroy)(madang_consumer*);
@@ -174,9 +179,9 @@ typedef struct madang_view {
     uint32_t kind;   /* madang_kind */
     madang_str name; /* for logs and metrics; must outlive the plugin */
     void* context;
-    /* MADANG_ASYNC: on the connection's loop; MADANG_SYNC: on the pool. Must lead to exactly one reply, now or later
-     * and from any thread; returning other than MADANG_OK without having replied answers 500. No reply within the
-     * server's view timeout answers 504. */
+    /* MADANG_ASYNC: on the connection's loop; MADANG_SYNC: on the pool. Must lead to exactly one reply, now
+     * or later and from any thread; returning other than MADANG_OK without having replied answers 500. No
+     * reply within the server's view timeout answers 504. */
     madang_status (*handle)(void* context, madang_request*);
 } madang_view;
 
@@ -186,69 +191,85 @@ typedef struct madang_host_api {
     uint16_t abi_major;
     uint16_t abi_minor;
 
-    /* -- Registration [main], during init only ----------------------------------------------------------------- */
-    /* Pattern: Django's path converters, e.g. "/ws/chat/<str:room>/". Tables are copied; names must outlive the
-     * plugin. First match wins, in the order of registration. MADANG_INVALID: malformed or already taken. */
+    /* -- Registration [main], during init only
+     * ----------------------------------------------------------------- */
+    /* Pattern: Django's path converters, e.g. "/ws/chat/<str:room>/". Tables are copied; names must outlive
+     * the plugin. First match wins, in the order of registration. MADANG_INVALID: malformed or already taken.
+     */
     madang_status (*route_websocket)(madang_host*, madang_str pattern, const madang_consumer_class*,
                                      const madang_route_options*);
     /* methods: comma-separated, "GET,POST". */
     madang_status (*route_http)(madang_host*, madang_str methods, madang_str pattern, const madang_view*,
                                 const madang_route_options*);
-    /* The plugin's section of the configuration, [plugin.ID], as a JSON object; "{}" without one. Valid for ever. */
+    /* The plugin's section of the configuration, [plugin.ID], as a JSON object; "{}" without one. Valid for
+     * ever. */
     madang_str (*config_json)(madang_host*);
 
-    /* -- Payloads [any] ---------------------------------------------------------------------------------------- */
-    madang_payload* (*payload_new)(madang_host*, madang_str bytes); /* copies; one reference, the caller's. Never NULL */
+    /* -- Payloads [any]
+     * ---------------------------------------------------------------------------------------- */
+    madang_payload* (*payload_new)(madang_host*,
+                                   madang_str bytes); /* copies; one reference, the caller's. Never NULL */
     void (*payload_retain)(madang_payload*);
     void (*payload_release)(madang_payload*);
     madang_str (*payload_bytes)(const madang_payload*); /* valid while the caller holds a reference */
-    /* The payload's parsed form under `key` (a string that names type and layout, e.g. "nlohmann::json/3.11.2"),
-     * made by make(bytes) on first use and kept until the payload dies. make may return NULL (not parsable), which is
-     * remembered too. Concurrent first calls are serialised. */
-    const void* (*payload_parsed)(madang_payload*, const char* key, void* (*make)(madang_str), void (*destroy)(void*));
+    /* The payload's parsed form under `key` (a string that names type and layout, e.g.
+     * "nlohmann::json/3.11.2"), made by make(bytes) on first use and kept until the payload dies. make may
+     * return NULL (not parsable), which is remembered too. Concurrent first calls are serialised. */
+    const void* (*payload_parsed)(madang_payload*, const char* key, void* (*make)(madang_str),
+                                  void (*destroy)(void*));
 
-    /* -- Scope: on the thread that owns the connection or request ----------------------------------------------- */
+    /* -- Scope: on the thread that owns the connection or request
+     * ----------------------------------------------- */
     madang_str (*scope_get)(const madang_scope*, madang_scope_field);
     size_t (*scope_count)(const madang_scope*, madang_scope_list);
     madang_pair (*scope_at)(const madang_scope*, madang_scope_list, size_t index); /* index < scope_count */
 
-    /* -- A connection [consumer] -------------------------------------------------------------------------------- */
+    /* -- A connection [consumer]
+     * -------------------------------------------------------------------------------- */
     const madang_scope* (*connection_scope)(madang_connection*);
-    madang_str (*connection_channel)(madang_connection*); /* its channel name; valid as long as the connection */
-    /* Answers the handshake: 101. Empty subprotocol: none, or the route's first that was offered. MADANG_INVALID:
-     * already accepted, a subprotocol that was not offered, or a malformed header. */
-    madang_status (*accept)(madang_connection*, madang_str subprotocol, const madang_pair* headers, size_t count);
-    /* Before accept: answers 403. After: sends a close frame with code (1000, 3000-4999, or 1001, 1003, 1007-1014 of
-     * the RFC) and reason (at most 123 bytes of UTF-8, cut at a character). 0 means 1000. */
+    madang_str (*connection_channel)(
+        madang_connection*); /* its channel name; valid as long as the connection */
+    /* Answers the handshake: 101. Empty subprotocol: none, or the route's first that was offered.
+     * MADANG_INVALID: already accepted, a subprotocol that was not offered, or a malformed header. */
+    madang_status (*accept)(madang_connection*, madang_str subprotocol, const madang_pair* headers,
+                            size_t count);
+    /* Before accept: answers 403. After: sends a close frame with code (1000, 3000-4999, or 1001, 1003,
+     * 1007-1014 of the RFC) and reason (at most 123 bytes of UTF-8, cut at a character). 0 means 1000. */
     madang_status (*close)(madang_connection*, uint16_t code, madang_str reason);
-    madang_status (*send)(madang_connection*, madang_frame, madang_str bytes); /* copies */
+    madang_status (*send)(madang_connection*, madang_frame, madang_str bytes);        /* copies */
     madang_status (*send_payload)(madang_connection*, madang_frame, madang_payload*); /* adds a reference */
-    madang_status (*group_add)(madang_connection*, madang_str group, madang_delivery); /* idempotent; last delivery wins */
+    madang_status (*group_add)(madang_connection*, madang_str group,
+                               madang_delivery);                          /* idempotent; last delivery wins */
     madang_status (*group_discard)(madang_connection*, madang_str group); /* silent when absent */
-    /* Fires timer(timer_id) after delay_ms, then every repeat_ms if not 0. Starting a running id restarts it. At most
-     * 16 per connection (MADANG_BUSY). Resolution 10 ms. */
-    madang_status (*timer_start)(madang_connection*, uint64_t timer_id, uint64_t delay_ms, uint64_t repeat_ms);
+    /* Fires timer(timer_id) after delay_ms, then every repeat_ms if not 0. Starting a running id restarts it.
+     * At most 16 per connection (MADANG_BUSY). Resolution 10 ms. */
+    madang_status (*timer_start)(madang_connection*, uint64_t timer_id, uint64_t delay_ms,
+                                 uint64_t repeat_ms);
     void (*timer_cancel)(madang_connection*, uint64_t timer_id);
-    /* Says what went wrong in handler `where` ("receive", "chat_message", ...) before returning MADANG_FAILED. Logged
-     * with plugin, consumer, handler and request id; counted. */
+    /* Says what went wrong in handler `where` ("receive", "chat_message", ...) before returning
+     * MADANG_FAILED. Logged with plugin, consumer, handler and request id; counted. */
     void (*report_error)(madang_connection*, madang_str where, madang_str what);
 
-    /* -- The channel layer [any] -------------------------------------------------------------------------------- */
-    /* At most once; events of one sender to one group arrive in the order sent. MADANG_OK: accepted. The payload is
-     * borrowed. type: 1-255 bytes; a leading '_' or '.' is MADANG_INVALID. */
+    /* -- The channel layer [any]
+     * -------------------------------------------------------------------------------- */
+    /* At most once; events of one sender to one group arrive in the order sent. MADANG_OK: accepted. The
+     * payload is borrowed. type: 1-255 bytes; a leading '_' or '.' is MADANG_INVALID. */
     madang_status (*group_send)(madang_host*, madang_str group, madang_str type, madang_payload*);
     madang_status (*channel_send)(madang_host*, madang_str channel, madang_str type, madang_payload*);
 
-    /* -- HTTP views: on the thread that runs the view ------------------------------------------------------------ */
+    /* -- HTTP views: on the thread that runs the view
+     * ------------------------------------------------------------ */
     const madang_scope* (*request_scope)(madang_request*);
     madang_payload* (*request_body)(madang_request*); /* borrowed until reply */
-    /* [any] Exactly once; the request is gone afterwards. content-length, connection and date are the server's.
-     * MADANG_INVALID: status outside 200-599 or a malformed header (answers 500). */
-    madang_status (*reply)(madang_request*, uint16_t status, const madang_pair* headers, size_t count, madang_str body);
+    /* [any] Exactly once; the request is gone afterwards. content-length, connection and date are the
+     * server's. MADANG_INVALID: status outside 200-599 or a malformed header (answers 500). */
+    madang_status (*reply)(madang_request*, uint16_t status, const madang_pair* headers, size_t count,
+                           madang_str body);
 
-    /* -- Everything else [any] ----------------------------------------------------------------------------------- */
+    /* -- Everything else [any]
+     * ----------------------------------------------------------------------------------- */
     void (*log)(madang_host*, madang_log_level, madang_str event, madang_str message);
-    uint64_t (*now_ms)(madang_host*);  /* steady, from an arbitrary start: for cooldowns and the like */
+    uint64_t (*now_ms)(madang_host*); /* steady, from an arbitrary start: for cooldowns and the like */
     /* Optional features by name and major version, e.g. "madang.jobs/1": a table, or NULL. Valid for ever. */
     const void* (*get_extension)(madang_host*, const char* name);
 } madang_host_api;
@@ -258,12 +279,12 @@ typedef struct madang_plugin_descriptor {
     uint32_t magic;       /* MADANG_ABI_MAGIC */
     uint32_t struct_size; /* sizeof(madang_plugin_descriptor) */
     uint16_t abi_major;   /* MADANG_ABI_MAJOR it was built with */
-    uint16_t abi_minor;   /* it may use what this minor version has; a server with an older minor refuses it */
-    const char* id;       /* [a-z0-9_-]{1,64}, unique among the loaded */
-    const char* version;  /* "1.2.0" */
-    const char* summary;  /* one line for logs and the admin page; may be NULL */
-    /* [main] Once. Registers routes. NULL: failed, after log(MADANG_ERROR, ...) said why; the server then refuses to
-     * start. */
+    uint16_t abi_minor;  /* it may use what this minor version has; a server with an older minor refuses it */
+    const char* id;      /* [a-z0-9_-]{1,64}, unique among the loaded */
+    const char* version; /* "1.2.0" */
+    const char* summary; /* one line for logs and the admin page; may be NULL */
+    /* [main] Once. Registers routes. NULL: failed, after log(MADANG_ERROR, ...) said why; the server then
+     * refuses to start. */
     madang_plugin* (*init)(madang_host*, const madang_host_api*);
     /* [main] After every consumer was destroyed. The library is never unloaded. */
     void (*destroy)(madang_plugin*);
