@@ -64,10 +64,10 @@ struct options {
     std::uint32_t max_groups_per_connection = 1024;  // more: group_add fails
 
     // Loops
-    std::uint32_t turn_handlers = 8192;                  // handlers in one turn
-    std::chrono::microseconds turn_time{1'000};          // and time, before outboxes are flushed
-    std::size_t publish_credit_bytes = 8 * 1024 * 1024;  // publications between two loops not yet handled;
-                                                         // more: their publishers are not read
+    std::uint32_t turn_handlers = 8192;          // handlers in one turn
+    std::chrono::microseconds turn_time{1'000};  // and time, before outboxes are flushed
+    // Publications between two loops that are not handled yet; more: their publishers are not read.
+    std::size_t publish_credit_bytes = 8 * 1024 * 1024;
     ms handler_budget{50};  // a slower handler is logged and counted
 
     // Users
