@@ -270,6 +270,7 @@ void asio_loop::run_turn() {
     }
     const std::chrono::duration<double> length = clock::now() - began;
     turn_began_.store(0, std::memory_order_relaxed);
+    note_running(nullptr);
     metrics_.observe(histogram::turn_seconds, length.count());
     metrics_.gauge_add(gauge::timers,
                        static_cast<std::int64_t>(timers_.size()) -

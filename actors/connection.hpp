@@ -137,6 +137,8 @@ class connection final : public connection_port,
     loop& on() noexcept { return loop_; }
     connection_services& services() noexcept { return services_; }
     connection_keeper& keeper() noexcept { return keeper_; }
+    // send(), of what the outbox's policy may drop: a sync consumer forwards an event.
+    madang_status send_publication(madang_frame kind, const payload& message);
     // A sync consumer's call came back.
     void sync_result(madang_status status, std::string_view where);
 

@@ -235,6 +235,13 @@ madang_status connection::send(madang_frame kind, const payload& message) {
     return queue(message, frame, role);
 }
 
+madang_status connection::send_publication(madang_frame kind, const payload& message) {
+    in_event_ = true;
+    const auto status = send(kind, message);
+    in_event_ = false;
+    return status;
+}
+
 madang_status connection::group_add(std::string_view group, madang_delivery how) {
     if (!valid_group_name(group)) return MADANG_INVALID;
     if (state_ == state::ended || consumer_gone_) return MADANG_CLOSED;

@@ -64,6 +64,7 @@ void sync_consumer::drain() {
 void sync_consumer::run_in_pool(call what) {
     // Without a consumer there is nothing to call: its creation failed, or it was destroyed.
     const bool skip = std::exchange(created_, true) && consumer_ == nullptr;
+    in_event_ = what.droppable;
     const madang_status status = skip ? MADANG_OK : what.run(consumer_);
     std::lock_guard lock(mutex_);
     finished_.push_back({what.where, status});
@@ -114,7 +115,10 @@ madang_status sync_consumer::send(madang_frame kind, const payload& message) {
         std::lock_guard lock(mutex_);
         if (closed_) return MADANG_CLOSED;
     }
-    ask([kind, message](connection& c) { c.send(kind, message); });
+    if (in_event_)
+        ask([kind, message](connection& c) { c.send_publication(kind, message); });
+    else
+        ask([kind, message](connection& c) { c.send(kind, message); });
     return MADANG_OK;
 }
 

@@ -62,6 +62,7 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     loop& loop_;         // outlives the connection
     const std::string channel_;
     madang_consumer* consumer_ = nullptr;  // the running call's, and
+    bool in_event_ = false;                // the running call's: what it sends is a publication
     bool created_ = false;                 // the first, which makes it, has run
     std::deque<call> calls_;               // loop's thread
     bool running_ = false;                 // loop's thread

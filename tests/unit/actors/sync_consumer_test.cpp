@@ -122,6 +122,25 @@ TEST(SyncConsumer, EventsThatFindTheQueueFullFollowThePolicy) {
     }
 }
 
+TEST(SyncConsumer, EventsThatItForwardsToASlowClientFollowThePolicy) {
+    testing::connection_world w(MADANG_SYNC);
+    w.route.outbox_limits.policy = outbox_policy::latest_only;
+    w.says.event = [](connection_port& c, std::string_view text) {
+        return c.send(MADANG_TEXT, payload::copy_of(text));
+    };
+    auto& c = w.start();
+    w.run();
+    w.heard();
+    w.peer.limit_writes(0);
+    for (const auto* text : {"a", "b", "c"}) {
+        c.on_event({"said", payload::copy_of(text)});
+        w.run();
+    }
+    w.peer.unlimit_writes();
+    w.run();
+    EXPECT_THAT(w.heard(), ElementsAre("text:c"));
+}
+
 TEST(SyncConsumer, TimersAndGroupsAreAskedOfTheLoop) {
     testing::connection_world w(MADANG_SYNC);
     w.says.connect = [](connection_port& c) {
