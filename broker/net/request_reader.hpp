@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "broker/net/chunked_body.hpp"
 #include "broker/net/http_message.hpp"
+#include "broker/protocol/chunked_body.hpp"
 #include "broker/protocol/http_gate.hpp"
 
 namespace madang {

@@ -214,16 +214,6 @@ std::string_view sentence(head_fault fault) noexcept {
             return "HTTP/1.0 has no Transfer-Encoding.";
         case head_fault::length_and_transfer_encoding:
             return "Content-Length and Transfer-Encoding exclude each other.";
-        case head_fault::bad_chunk:
-            return "The chunked body is malformed.";
-        case head_fault::chunk_line_too_long:
-            return "A chunk's extensions are too long.";
-        case head_fault::trailers_too_long:
-            return "The trailers are too long.";
-        case head_fault::bad_trailer:
-            return "A trailer is malformed or not allowed there.";
-        case head_fault::body_too_long:
-            return "The body is too long.";
     }
     return {};
 }
@@ -235,10 +225,7 @@ unsigned http_status(head_fault fault) noexcept {
         case head_fault::head_too_long:
         case head_fault::line_too_long:
         case head_fault::too_many_headers:
-        case head_fault::trailers_too_long:
             return 431;
-        case head_fault::body_too_long:
-            return 413;
         case head_fault::bad_version:
             return 505;
         default:

@@ -36,11 +36,6 @@ enum class head_fault : std::uint8_t {
     bad_transfer_encoding,
     transfer_encoding_in_http_1_0,
     length_and_transfer_encoding,
-    bad_chunk,
-    chunk_line_too_long,
-    trailers_too_long,
-    bad_trailer,
-    body_too_long,
 };
 
 // One sentence for the response and the log; static text.

@@ -1,4 +1,4 @@
-#include "broker/net/chunked_body.hpp"
+#include "broker/protocol/chunked_body.hpp"
 
 #include <gtest/gtest.h>
 
