@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
@@ -38,6 +39,11 @@ struct socket_address {
         } else {
             reinterpret_cast<sockaddr_in&>(storage).sin_port = htons(port);
         }
+    }
+    bool any() const {  // 0.0.0.0 or [::]
+        return storage.ss_family == AF_INET6
+                   ? IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr)
+                   : reinterpret_cast<const sockaddr_in&>(storage).sin_addr.s_addr == INADDR_ANY;
     }
     std::string text() const {
         char buffer[INET6_ADDRSTRLEN] = "";
@@ -89,6 +95,7 @@ file_handle bound_socket(socket_address& address, bool shared) {
     if (!fd) return fd;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (shared) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
     if (::bind(fd.get(), address.get(), address.size) != 0) {
         int why = errno;
         fd.reset();
@@ -143,6 +150,11 @@ struct listener::state : std::enable_shared_from_this<state> {
           refusal(std::move(refusal)),
           on_accepted(std::move(on_accepted)) {
         spare.emplace(open_spare());
+        socket_address bound;
+        bound.size = sizeof bound.storage;
+        ::getsockname(socket.get(), bound.get(), &bound.size);
+        if (!bound.any()) local_address = bound.text();
+        local_port = bound.port();
         waiter.assign(socket.release());
     }
 
@@ -177,10 +189,14 @@ struct listener::state : std::enable_shared_from_this<state> {
         file_handle fd(
             ::accept4(waiter.native_handle(), from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!fd) return false;
-        socket_address local;
-        local.size = sizeof local.storage;
-        ::getsockname(fd.get(), local.get(), &local.size);
-        on_accepted(std::move(fd), peer{from.text(), from.port(), local.text(), local.port()});
+        auto address = local_address;
+        if (address.empty()) {
+            socket_address local;
+            local.size = sizeof local.storage;
+            ::getsockname(fd.get(), local.get(), &local.size);
+            address = local.text();
+        }
+        on_accepted(std::move(fd), peer{from.text(), from.port(), std::move(address), local_port});
         return true;
     }
 
@@ -213,6 +229,8 @@ struct listener::state : std::enable_shared_from_this<state> {
     }
 
     loop& on_loop;
+    std::string local_address;  // of every accepted socket; "" when bound to any
+    std::uint16_t local_port = 0;
     asio::posix::basic_stream_descriptor<asio::io_context::executor_type> waiter;
     std::optional<file_handle> spare;
     std::string refusal;

@@ -1,7 +1,5 @@
 #include "broker/net/socket.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -42,8 +40,6 @@ socket_pointer adopt_socket(boost::asio::io_context& context, int fd) {
         return {};
     }
     socket->socket.non_blocking(true, ec);
-    int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return socket;
 }
 

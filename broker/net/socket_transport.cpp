@@ -1,7 +1,5 @@
 #include "broker/net/socket_transport.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -121,8 +119,6 @@ class plain_transport final : public transport, public descriptor_watcher {
 
 std::unique_ptr<transport> make_plain_transport(loop& on, int fd) {
     auto made = std::make_unique<plain_transport>(on, fd);
-    int yes = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     if (!on.watch(fd, *made)) return nullptr;
     return made;
 }

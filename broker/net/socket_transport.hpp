@@ -14,8 +14,9 @@ namespace madang {
 
 class loop;
 
-// Take ownership of `fd`: connected and non-blocking; TCP_NODELAY is set. To be called, used and destroyed on
-// the loop's thread. Null when the descriptor cannot be used. Plain: watched by the loop's own epoll set.
+// Take ownership of `fd`: connected and non-blocking, with TCP_NODELAY from its listener. To be called, used
+// and destroyed on the loop's thread. Null when the descriptor cannot be used. Plain: watched by the loop's
+// own epoll set.
 std::unique_ptr<transport> make_plain_transport(loop& on, int fd);
 // The server's side of TLS. The handshake happens within the first reads and writes; its deadline is the
 // reader's.
