@@ -167,8 +167,10 @@ result<void> read_environment(configuration& into, const environment& variables)
     for (const auto& [name, text] : variables) {
         if (name == config_variable || !name.starts_with("MADANG_")) continue;
         const auto rows = option_table();
-        const auto row = std::find_if(rows.begin(), rows.end(),
-                                      [&](const auto& each) { return each.environment_name() == name; });
+        const auto row =
+            std::find_if(rows.begin(), rows.end(), [&, wanted = std::string_view(name)](const auto& each) {
+                return each.environment_name() == wanted;
+            });
         if (row == rows.end()) {  // no error: orchestrators put names of their own there
             into.warnings.push_back(
                 name + " (environment): there is no such option" +
