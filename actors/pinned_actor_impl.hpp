@@ -27,9 +27,9 @@ class pinned_actor : public caf::event_based_actor {
     subtype_t subtype() const override { return caf::resumable::io_actor; }
 
     // As CAF's, but for what our actors never use: requests, streams and CAF's timeouts. Cancelling the
-    // latter wakes CAF's clock thread at the end of every actor, twice per connection.
+    // latter wakes CAF's clock thread at the end of every actor, twice per connection. The mailbox stays as
+    // it is: what comes behind the end is freed with the actor, which nobody schedules any more.
     bool cleanup(caf::error&& why, caf::execution_unit* host) override {
-        if (!mailbox().closed()) mailbox().close();
         unregister_from_system();
         return caf::monitorable_actor::cleanup(std::move(why), host);
     }

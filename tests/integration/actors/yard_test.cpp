@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "broker/core/log.hpp"
-#include "tests/integration/actors/node.hpp"
+#include "tests/integration/actors/node_impl.hpp"
 
 namespace madang {
 namespace {
