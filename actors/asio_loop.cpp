@@ -215,7 +215,6 @@ std::size_t asio_loop::run_ready() {
 
 void asio_loop::run() {
     current_loop = this;
-    thread_ = std::this_thread::get_id();
     while (!(stopping_ && !has_work() && context_.stopped())) {
         if (context_.stopped()) context_.restart();
         run_turn();

@@ -12,7 +12,6 @@
 #include <caf/execution_unit.hpp>
 #include <caf/resumable.hpp>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "actors/loop.hpp"
@@ -66,7 +65,6 @@ class asio_loop final : public loop, public caf::execution_unit {
                !looking_again_.empty();
     }
     void take_inbox();
-    void wake();
     void arm_timer();
     template <class Function>
     std::size_t guarded(Function fn) noexcept;
@@ -85,7 +83,6 @@ class asio_loop final : public loop, public caf::execution_unit {
     metrics_shard& metrics_;
     const std::size_t turn_handlers_;
     const std::chrono::nanoseconds turn_time_;
-    std::thread::id thread_;
     timer_queue timers_;
     std::int64_t counted_timers_ = 0;  // what the gauge knows
     clock::time_point armed_ = clock::time_point::max();

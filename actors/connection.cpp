@@ -203,12 +203,6 @@ void connection::begin_close(std::uint16_t code, std::string_view reason) {
     arm_read();
 }
 
-// The socket failed or ended. A consumer that is being called hears of it when it returns.
-void connection::lost() {
-    if (state_ == state::ended) return;
-    end();
-}
-
 void connection::finish_when_flushed() {
     if (!outbox_.empty() || !peer_closed_ || shut_) return;
     // RFC 6455 7.1.1: the server closes first. Behind the peer's close frame nothing comes that close() would

@@ -176,7 +176,6 @@ class connection final : public connection_port,
     bool must_pause();
     void resume(pause reason);
     void fire_timer(std::uint64_t id);
-    void hand_event(const event& e);
 
     madang_status queue(const payload& owner, std::string_view frames, outbox::role role);
     void queue_control(std::string_view bytes);
@@ -187,7 +186,6 @@ class connection final : public connection_port,
     void write_out();
     void refuse(std::string_view response, std::uint16_t code);
     void begin_close(std::uint16_t code, std::string_view reason);
-    void lost();
     void finish_when_flushed();
     void disconnect_consumer();
     void end() noexcept;

@@ -72,7 +72,7 @@ void connection::sync_result(madang_status status, std::string_view where) {
     if (calls_ == 0) after_call();
 }
 
-void connection::hand_event(const event& e) {
+void connection::on_event(const event& e) {
     const auto& type = *route_->consumer;
     if (consumer_gone_) return;
     if (sync_) {
@@ -98,8 +98,6 @@ void connection::hand_event(const event& e) {
     call(e.type, [&](madang_consumer* c) { return type.event(c, to_abi(e.type), to_abi(e.body)); });
     in_event_ = false;
 }
-
-void connection::on_event(const event& e) { hand_event(e); }
 
 // A batch comes at the turn's end. A member of one group gets no other in this turn, so its outbox is written
 // at once, while its memory is still in the caches; members of several wait for the rest.
@@ -131,10 +129,10 @@ void connection::hand_out(const batch& what, std::size_t from, std::size_t to, m
 void connection::hand_to_consumer(const batch& what, std::size_t from, std::size_t to) {
     auto& metrics = loop_.metrics();
     if (sync_ || consumer_ == nullptr) {
-        for (auto i = from; i < to && !consumer_gone_; ++i) hand_event(what.events()[i]);
+        for (auto i = from; i < to && !consumer_gone_; ++i) on_event(what.events()[i]);
         return;
     }
-    // The fast way for async consumers: as hand_event, but the clock is read once per event and the books are
+    // The fast way for async consumers: as on_event, but the clock is read once per event and the books are
     // kept once per batch.
     const auto event_function = route_->consumer->event;
     static const double per_tick = 1 / handler_clock::ticks_per_second();

@@ -38,7 +38,7 @@ void connection::on_readable(bool alive) {
                 const auto got = io_->read_some(buffer, read_size);
                 if (got.what == transport::outcome::would_block) break;
                 if (got.what != transport::outcome::done) {
-                    lost();
+                    end();
                     break;
                 }
                 heard_ = true;
@@ -53,7 +53,7 @@ void connection::on_readable(bool alive) {
 
 void connection::feed(char* data, std::size_t size) {
     if (state_ == state::handshake || !unread_.empty()) {
-        if (unread_.size() + size > unread_limit && state_ == state::handshake) return lost();
+        if (unread_.size() + size > unread_limit && state_ == state::handshake) return end();
         unread_.append(data, size);
         if (state_ == state::open && paused_ == 0 && calls_ == 0) feed_unread();
         return;
@@ -223,7 +223,7 @@ void connection::write_out() {
             continue;
         }
         if (written.what != transport::outcome::would_block) {
-            lost();
+            end();
             return;
         }
         writing_ = true;
