@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "broker/core/close_codes.hpp"
+
 namespace madang {
 
 enum class ws_opcode : std::uint8_t {
@@ -37,7 +39,7 @@ enum ws_close_code : std::uint16_t {
 
 // May stand in a close frame: registered by IANA for use on the wire (1004 is reserved), or for applications.
 constexpr bool ws_sendable_close_code(std::uint16_t code) noexcept {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+    return close_code::valid_on_wire(code);
 }
 
 // Why a connection must be failed. False when all is well.
