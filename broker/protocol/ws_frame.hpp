@@ -38,9 +38,7 @@ enum ws_close_code : std::uint16_t {
 };
 
 // May stand in a close frame: registered by IANA for use on the wire (1004 is reserved), or for applications.
-constexpr bool ws_sendable_close_code(std::uint16_t code) noexcept {
-    return close_code::valid_on_wire(code);
-}
+constexpr bool ws_sendable_close_code(std::uint16_t code) noexcept { return close_code::valid_on_wire(code); }
 
 // Why a connection must be failed. False when all is well.
 struct ws_error {
