@@ -97,7 +97,10 @@ class file_reader {
         try {
             const toml::table file = toml::parse_file(path_);
             for (const auto& [key, node] : file) {
-                const auto done = key.str() == "plugin" ? plugins(node) : option(key.str(), node);
+                const auto done = key.str() == "plugin" ? sections("plugin", node, into_.plugin_config_json)
+                                  : key.str() == "namespace"
+                                      ? sections("namespace", node, into_.namespace_json)
+                                      : option(key.str(), node);
                 if (!done) return done;
             }
             return {};
@@ -138,24 +141,24 @@ class file_reader {
         return set_from(into_.settings, *row, values, where);
     }
 
-    result<void> plugins(const toml::node& node) {
+    // [KIND.NAME] tables, as JSON.
+    result<void> sections(const std::string& kind, const toml::node& node,
+                          std::map<std::string, std::string>& into) {
         const auto* all = node.as_table();
         for (auto each = all ? all->begin() : toml::table::const_iterator{}; all && each != all->end();
              ++each) {
             const auto* table = each->second.as_table();
             if (!table) {
                 return fail(errc::invalid_option,
-                            place("plugin." + std::string(each->first.str()), each->second) +
-                                ": write [plugin.ID] sections");
+                            place(kind + "." + std::string(each->first.str()), each->second) + ": write [" +
+                                kind + ".NAME] sections");
             }
             std::ostringstream json;
             json << toml::json_formatter(*table);
-            into_.plugin_config_json[std::string(each->first.str())] =
-                nlohmann::json::parse(json.str()).dump();
+            into[std::string(each->first.str())] = nlohmann::json::parse(json.str()).dump();
         }
         if (!all)
-            return fail(errc::invalid_option,
-                        place("plugin", node) + ": write [plugin.ID] sections, or plugins = […]");
+            return fail(errc::invalid_option, place(kind, node) + ": write [" + kind + ".NAME] sections");
         return {};
     }
 

@@ -34,12 +34,13 @@ void add_option_flags(CLI::App& app, option_values& into);
 struct configuration {
     options settings;
     std::map<std::string, std::string> plugin_config_json;  // by plugin id: [plugin.ID] as a JSON object
+    std::map<std::string, std::string> namespace_json;      // by name: [namespace.NAME] as a JSON object
     std::vector<std::string> warnings;                      // to be logged at start
 };
 
 // The file is --config, else MADANG_CONFIG, else none. TOML: an option's key is its flag's name with
-// underscores (a list's in the plural); [plugin.ID] tables go to the plugins as they are; anything else is
-// refused.
+// underscores (a list's in the plural); [plugin.ID] tables go to the plugins as they are, [namespace.NAME] to
+// namespace_table; anything else is refused.
 result<configuration> resolve_options(const option_values& values, const environment& variables);
 
 // The two above for a program without sub-commands. argv[0] is skipped.

@@ -1,4 +1,5 @@
 #include "broker/core/configuration.hpp"
+#include "broker/core/namespaces.hpp"
 #include "broker/core/options_table.hpp"
 
 namespace madang {
@@ -60,7 +61,7 @@ std::string configuration_markdown() {
         out.append(code(row.key())).append(" | ").append(code(show_option(defaults, row))).append(" | ");
         out.append(meaning).append(" |\n");
     }
-    return out;
+    return out + namespaces_markdown();
 }
 
 }  // namespace madang

@@ -145,6 +145,7 @@ std::string show_option(const options& from, const option_row& row) {
         }
         std::string operator()(std::vector<std::string> options::*place) const {
             std::string result;
+            if (row.rules.form == form::secret && !(from.*place).empty()) return "(set)";
             for (const auto& each : from.*place) result.append(result.empty() ? "" : ",").append(each);
             return result;
         }

@@ -70,8 +70,60 @@ struct options {
     std::size_t publish_credit_bytes = 8 * 1024 * 1024;
     ms handler_budget{50};  // a slower handler is logged and counted
 
+    // Storage
+    std::string data_dir = "madang-data";               // "none": in memory, gone with the process
+    std::uint32_t store_shards = 16;                    // when a data directory is made; fixed from then on
+    std::size_t store_memory_bytes = 64 * 1024 * 1024;  // RocksDB's memtables and block cache
+    std::size_t store_tail_bytes =
+        64 * 1024 * 1024;  // publications kept in memory, the latest of each stream
+    std::size_t store_queue_bytes = 64 * 1024 * 1024;    // commands not yet committed; more: busy
+    std::size_t store_free_bytes = 256 * 1024 * 1024;    // less free space: what needs the disk is refused
+    std::size_t store_ballast_bytes = 64 * 1024 * 1024;  // a file to delete when the disk is full
+    std::uint32_t store_streams = 100'000;               // streams whose state is kept in memory
+    ms presence_grace{3'000};  // after a crash: until those who did not come back are said to have left
+
+    // Client protocol (/connection/…)
+    bool client_anonymous = true;                  // connections without token or session
+    std::size_t client_message_bytes = 64 * 1024;  // close 1009, 413
+    ms client_connect_timeout{10'000};             // close 3502
+    ms client_ping_interval{25'000};
+    ms client_pong_timeout{8'000};                // close 3012
+    ms client_expired_grace{25'000};              // close 3005, or unsubscribe 2501
+    std::uint32_t client_group_limit = 128;       // subscriptions per connection; error 106
+    std::uint32_t client_history_limit = 300;     // publications per history request
+    std::uint32_t client_recovery_limit = 300;    // publications per recovery; more: recovered false
+    std::uint32_t client_commands_waiting = 256;  // unanswered per connection; more: it is not read
+    ms poll_timeout{25'000};                      // of /connection/poll
+
     // Users
-    std::string jwt_hmac_secret;  // HS256; "": no tokens accepted. Never logged or printed
+    std::string jwt_hmac_secret;  // HS256/384/512; "": none accepted. Never logged or printed
+    std::string jwt_public_key;   // PEM file: RS, ES or EdDSA
+    std::string jwt_jwks_url;     // where keys by id are
+    ms jwt_jwks_age{3'600'000};   // how long they are believed
+    std::string jwt_audience;     // "": not checked
+    std::string jwt_issuer;       // "": not checked
+    ms jwt_leeway{10'000};
+    std::string django_secret_key;  // SECRET_KEY of a Django site with signed-cookie sessions
+    std::string django_session_cookie = "sessionid";
+    ms django_session_age{1'209'600'000};
+    std::vector<std::string>
+        api_keys;  // NAME:RIGHTS:KEY, RIGHTS of read, publish, manage, all, joined by '+'
+
+    // Backend (proxies)
+    std::string proxy_connect;  // URLs
+    std::string proxy_refresh;
+    std::string proxy_subscribe;
+    std::string proxy_sub_refresh;
+    std::string proxy_publish;
+    std::string proxy_rpc;
+    std::vector<std::string> proxy_headers{"Cookie", "Authorization",
+                                           "X-Request-ID"};  // copied to the backend
+    ms proxy_timeout{1'000};
+    std::uint32_t proxy_connections = 32;  // at a time, per backend host
+    std::uint32_t proxy_queue = 1024;      // requests waiting; more: error 100
+    std::size_t proxy_answer_bytes = 1024 * 1024;
+    std::uint32_t proxy_breaker_failures = 10;  // in a row; then nothing is asked for proxy_breaker_pause
+    ms proxy_breaker_pause{5'000};
 
     // Running
     ms drain_timeout{10'000};  // hard deadline of a shutdown

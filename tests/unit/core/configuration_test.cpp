@@ -154,9 +154,9 @@ text = "마당 \"x\""
     EXPECT_EQ(nlohmann::json::parse(loaded->plugin_config_json.at("chat")),
               nlohmann::json::parse(R"({"cooldown_ms":500,"words":["a","b"],"deep":{"on":true}})"));
     EXPECT_EQ(nlohmann::json::parse(loaded->plugin_config_json.at("my.plugin")).at("text"), "마당 \"x\"");
-    EXPECT_THAT(file_refusal("plugin = 3\n"), HasSubstr("write [plugin.ID] sections"));
+    EXPECT_THAT(file_refusal("plugin = 3\n"), HasSubstr("write [plugin.NAME] sections"));
     EXPECT_THAT(file_refusal("[plugin]\nchat = 3\n"),
-                AllOf(HasSubstr("plugin.chat"), HasSubstr("[plugin.ID]")));
+                AllOf(HasSubstr("plugin.chat"), HasSubstr("[plugin.NAME]")));
 }
 
 TEST_F(Configuration, RefusalsNameTheOptionThePlaceAndTheMend) {
@@ -246,7 +246,7 @@ TEST(OptionTable, NamesAreUniqueAndEveryFieldHasARow) {
         EXPECT_TRUE(variables.insert(row.environment_name()).second) << row.name;
         EXPECT_NE(row.key(), "plugin");
     }
-    EXPECT_EQ(option_table().size(), 41u);  // one for each field of options
+    EXPECT_EQ(option_table().size(), 84u);  // one for each field of options
     EXPECT_TRUE(variables.contains("MADANG_JWT_HMAC_SECRET"));
 }
 

@@ -1,0 +1,16 @@
+// How a group's batches reach one member.
+#pragma once
+
+#include <cstdint>
+
+namespace madang {
+
+enum class delivery : std::uint8_t {
+    handler,           // events and publications to the consumer's event function
+    socket,            // their payloads as text frames, without a call
+    client,            // publications as the client protocol's pushes, without a call
+    client_and_joins,  // and joins and leaves
+    client_held,       // all of that to the client session, which is still subscribing
+};
+
+}  // namespace madang
