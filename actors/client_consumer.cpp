@@ -2,7 +2,7 @@
 #include <random>
 
 #include "actors/client_consumer_impl.hpp"
-#include "actors/client_services.hpp"
+#include "actors/session_services.hpp"
 #include "actors/stream_desk.hpp"
 #include "broker/core/clock.hpp"
 
@@ -21,7 +21,7 @@ session_entry entry_of(connection& at) {
 
 }  // namespace
 
-client_consumer::client_consumer(connection& at, const client_services& services)
+client_consumer::client_consumer(connection& at, const session_services& services)
     : at_(at), services_(services), session_(*this, services.limits, entry_of(at)) {
     at_.set_client(this);
 }
@@ -164,16 +164,16 @@ void client_consumer::on_message(const known_client& who, std::string_view data)
 
 // ------------------------------------------------------------------------------------------- the class
 
-madang_consumer_class client_consumer_class(const client_services& services) noexcept {
+madang_consumer_class client_consumer_class(const session_services& services) noexcept {
     madang_consumer_class type{};
     type.struct_size = sizeof type;
     type.kind = MADANG_ASYNC;
     type.name = {"client", 6};
-    type.context = const_cast<client_services*>(&services);
+    type.context = const_cast<session_services*>(&services);
     type.create = [](void* context, madang_connection* port) {
         auto& at = static_cast<connection&>(*reinterpret_cast<connection_port*>(port));
         return reinterpret_cast<madang_consumer*>(
-            new client_consumer(at, *static_cast<const client_services*>(context)));
+            new client_consumer(at, *static_cast<const session_services*>(context)));
     };
     type.connect = [](madang_consumer* consumer) {
         const auto accepted = of(consumer).accept();

@@ -15,11 +15,11 @@
 
 namespace madang {
 
-struct client_services;
+struct session_services;
 
 class client_consumer final : public client_port, public client_member {
   public:
-    client_consumer(connection& at, const client_services& services);
+    client_consumer(connection& at, const session_services& services);
     ~client_consumer();
 
     madang_status accept() { return at_.accept({}, {}); }
@@ -67,7 +67,7 @@ class client_consumer final : public client_port, public client_member {
     std::function<void(T)> here(std::function<void(T)> done);
 
     connection& at_;
-    const client_services& services_;
+    const session_services& services_;
     struct subscription {
         std::string group;
         std::shared_ptr<const member_info> info;

@@ -147,8 +147,6 @@ class connection final : public connection_port,
     void resume_publisher();
     // From the server's API. Only client sessions know more than disconnect.
     void on_command(const client_command& what);
-    // Later, on the consumer's thread, unless it is gone by then. Any thread may call what this returns.
-    std::function<void(std::function<void()>)> poster();
     // Calls fn as one of the consumer's functions.
     void run(std::string_view where, const std::function<void()>& fn);
     // The server shuts down: close 1001, client sessions 3001 (503 before accept).
@@ -167,6 +165,8 @@ class connection final : public connection_port,
     madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) override;
     void timer_cancel(std::uint64_t id) override;
     void report_error(std::string_view where, std::string_view what) override;
+    std::function<void(std::function<void()>)> poster() override;
+    std::optional<publication> current_publication() const override;
 
     // -- group_member
     void deliver(const batch& what, std::size_t from, std::size_t to, delivery how) override;
@@ -275,6 +275,7 @@ class connection final : public connection_port,
     std::unique_ptr<connection_permit> permit_;
     std::shared_ptr<const session_entry> entry_;
     client_member* client_ = nullptr;
+    const event* current_ = nullptr;  // of which the consumer is being told
     std::unique_ptr<std::vector<user_timer>> timers_;
     std::optional<rate_limit> limiter_;
     mutable std::string channel_;

@@ -80,7 +80,7 @@ void connection::on_event(const event& e) {
         switch (sync_->enqueue(
             {"event",
              [c = &type, e](auto& consumer) { return c->event(consumer, to_abi(e.type), to_abi(e.body)); },
-             true},
+             true, e.what == event::kind::publication ? std::optional(to_publication(e)) : std::nullopt},
             route_->sync_queue, drop_oldest)) {
             case sync_consumer::queued::yes:
                 break;
@@ -95,7 +95,9 @@ void connection::on_event(const event& e) {
         return;
     }
     in_event_ = true;
+    current_ = &e;
     call(e.type, [&](madang_consumer* c) { return type.event(c, to_abi(e.type), to_abi(e.body)); });
+    current_ = nullptr;
     in_event_ = false;
 }
 
@@ -180,6 +182,7 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
     for (auto i = from; i < to && state_ != state::closing && state_ != state::ended; ++i) {
         const auto& e = what.events()[i];
         if (!e.for_consumers()) continue;
+        current_ = &e;
         const auto status = event_function(consumer_, to_abi(e.type), to_abi(e.body));
         const auto now = handler_clock::now();
         if (now - last > budget) note_slow(e.type, now - last);
@@ -190,6 +193,7 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
             break;
         }
     }
+    current_ = nullptr;
     in_event_ = false;
     --calls_;
     if (called != 0)
@@ -298,6 +302,11 @@ madang_status connection::subscribe(std::string_view group, std::shared_ptr<cons
 madang_status connection::group_discard(std::string_view group) {
     if (!valid_group_name(group)) return MADANG_INVALID;
     return services_.group_discard(*this, group);
+}
+
+std::optional<publication> connection::current_publication() const {
+    if (current_ == nullptr || current_->what != event::kind::publication) return std::nullopt;
+    return to_publication(*current_);
 }
 
 std::function<void(std::function<void()>)> connection::poster() {

@@ -28,6 +28,7 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
         const char* where;
         std::function<madang_status(madang_consumer*&)> run;
         bool droppable = false;  // an event: the outbox's policy applies when the queue is full
+        std::optional<publication> about = {};  // of which it tells
     };
 
     explicit sync_consumer(connection& owner);
@@ -50,6 +51,8 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) override;
     void timer_cancel(std::uint64_t id) override;
     void report_error(std::string_view where, std::string_view what) override;
+    std::function<void(std::function<void()>)> poster() override { return poster_; }
+    std::optional<publication> current_publication() const override { return about_; }
 
   private:
     using request = std::function<void(connection&)>;
@@ -61,6 +64,8 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     connection& owner_;  // retained while a call runs, until its result was drained
     loop& loop_;         // outlives the connection
     const std::string channel_;
+    const std::function<void(std::function<void()>)> poster_;
+    std::optional<publication> about_;     // the running call's
     madang_consumer* consumer_ = nullptr;  // the running call's, and
     bool in_event_ = false;                // the running call's: what it sends is a publication
     bool created_ = false;                 // the first, which makes it, has run

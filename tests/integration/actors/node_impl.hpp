@@ -21,7 +21,9 @@
 #include "actors/loop.hpp"
 #include "actors/yard.hpp"
 #include "broker/net/socket_transport.hpp"
+#include "broker/core/clock.hpp"
 #include "monitoring/metrics.hpp"
+#include "storage/store.hpp"
 #include "tests/unit/protocol/ws_client.hpp"
 
 namespace madang::testing {
@@ -152,12 +154,15 @@ class node {
         route.handshake_timeout = std::chrono::milliseconds{60'000};
         route.max_groups = 100;
         route.sync_queue = 64;
-        all = std::make_unique<yard>(settings, counts);
+        settings.data_dir = "none";
+        kept = open_store(settings, time, counts).value();
+        all = std::make_unique<yard>(settings, counts, *kept, names);
         all->run();
     }
     ~node() {
         blocker.open();
         all.reset();
+        kept.reset();
         EXPECT_EQ(consumers, 0) << "every consumer was destroyed";
         EXPECT_EQ(counts.total(gauge::connections_open), 0);
         EXPECT_EQ(counts.total(gauge::outbox_bytes), 0);
@@ -250,6 +255,9 @@ class node {
 
     options settings;
     metrics counts;
+    system_clock_source time;
+    namespace_table names;
+    std::unique_ptr<store> kept;
     madang_consumer_class type{};
     consumer_route route;
     gate blocker;

@@ -13,7 +13,7 @@ namespace madang {
 
 // Made by the composition root before the loops run; constant from then on. All that it refers to outlives
 // the loops.
-struct client_services {
+struct session_services {
     session_limits limits;
     gatekeeper& gate;
     stream_port& streams;
@@ -22,6 +22,6 @@ struct client_services {
 };
 
 // Its context refers to `services`.
-madang_consumer_class client_consumer_class(const client_services& services) noexcept;
+madang_consumer_class client_consumer_class(const session_services& services) noexcept;
 
 }  // namespace madang
