@@ -30,6 +30,7 @@ struct event {
     std::int64_t time_ms = 0;
     std::shared_ptr<const publication_extra> extra;
     std::shared_ptr<const client_info> who;
+    payload request_id;  // of the request on whose behalf it was sent; empty: none
 
     // The type by which consumers know publications.
     static constexpr std::string_view publication_type = "publication";

@@ -14,12 +14,14 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/batch.hpp"
 #include "actors/delivery.hpp"
 #include "actors/loop.hpp"
 #include "actors/member_table.hpp"
 #include "actors/outbox.hpp"
 #include "actors/transport.hpp"
 #include "broker/core/scope.hpp"
+#include "broker/core/working_for.hpp"
 #include "broker/protocol/deflate.hpp"
 #include "broker/protocol/rate_limit.hpp"
 #include "broker/protocol/ws_decoder.hpp"
@@ -131,6 +133,7 @@ class connection_keeper {
 
 class connection final : public connection_port,
                          public group_member,
+                         public request_source,
                          private flushable,
                          private transport_waiter,
                          private ws_sink {
@@ -168,6 +171,9 @@ class connection final : public connection_port,
     std::function<void(std::function<void()>)> poster() override;
     std::optional<publication> current_publication() const override;
 
+    // -- request_source
+    payload request_id() const override;
+
     // -- group_member
     void deliver(const batch& what, std::size_t from, std::size_t to, delivery how) override;
 
@@ -202,6 +208,11 @@ class connection final : public connection_port,
     template <class Function>
     void call(std::string_view where, Function fn);
     void after_call();
+    // On whose behalf the consumer is called: of the request that sent the event it handles, else its own.
+    std::string_view sent_by() const noexcept {
+        return current_ != nullptr && current_->request_id ? current_->request_id.bytes()
+                                                           : scope_.get(scope_field::request_id);
+    }
     madang_status may_join(std::string_view group) const noexcept;
     void count_failure(std::string_view where);
     void handler_failed(std::string_view where);  // counts it, and closes
@@ -279,6 +290,7 @@ class connection final : public connection_port,
     std::unique_ptr<std::vector<user_timer>> timers_;
     std::optional<rate_limit> limiter_;
     mutable std::string channel_;
+    mutable payload request_id_;  // made when something is sent
 };
 
 }  // namespace madang

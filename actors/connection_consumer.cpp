@@ -28,7 +28,8 @@ void connection::note_slow(std::string_view where, std::uint64_t ticks) {
                               {"handler", where},
                               {"ms", static_cast<std::int64_t>(seconds * 1e3)},
                               {"budget_ms", static_cast<std::int64_t>(route_->handler_budget.count())},
-                              {"request_id", scope_.get(scope_field::request_id)}});
+                              {"request_id", scope_.get(scope_field::request_id)},
+                              {"sent_by", sent_by()}});
 }
 
 void connection::count_failure(std::string_view where) {
@@ -36,7 +37,8 @@ void connection::count_failure(std::string_view where) {
     log_error("handler.failed", {{"plugin", route_->plugin},
                                  {"consumer", route_->name},
                                  {"handler", where},
-                                 {"request_id", scope_.get(scope_field::request_id)}});
+                                 {"request_id", scope_.get(scope_field::request_id)},
+                                 {"sent_by", sent_by()}});
 }
 
 void connection::handler_failed(std::string_view where) {
@@ -53,7 +55,8 @@ void connection::report_error(std::string_view where, std::string_view what) {
                                 {"consumer", route_->name},
                                 {"handler", where},
                                 {"error", what},
-                                {"request_id", scope_.get(scope_field::request_id)}});
+                                {"request_id", scope_.get(scope_field::request_id)},
+                                {"sent_by", sent_by()}});
 }
 
 void connection::after_call() {
@@ -177,6 +180,7 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
     std::size_t called = 0;
     std::string_view failed;
     loop_.note_running(&route_->label);
+    const working_for mine(*this);
     ++calls_;
     in_event_ = true;
     for (auto i = from; i < to && state_ != state::closing && state_ != state::ended; ++i) {
@@ -193,13 +197,13 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
             break;
         }
     }
-    current_ = nullptr;
     in_event_ = false;
     --calls_;
     if (called != 0)
         metrics.observe(histogram::handler_seconds,
                         static_cast<double>(last - begin) * per_tick / static_cast<double>(called), called);
     if (!failed.empty()) handler_failed(failed);
+    current_ = nullptr;
 }
 
 void connection::fire_timer(std::uint64_t id) {
@@ -302,6 +306,11 @@ madang_status connection::subscribe(std::string_view group, std::shared_ptr<cons
 madang_status connection::group_discard(std::string_view group) {
     if (!valid_group_name(group)) return MADANG_INVALID;
     return services_.group_discard(*this, group);
+}
+
+payload connection::request_id() const {
+    if (!request_id_) request_id_ = payload::copy_of(scope_.get(scope_field::request_id));
+    return request_id_;
 }
 
 std::optional<publication> connection::current_publication() const {

@@ -48,6 +48,7 @@ template <class Function>
 void connection::call(std::string_view where, Function fn) {
     if (consumer_ == nullptr) return;
     ++calls_;
+    const working_for mine(*this);
     loop_.note_running(&route_->label);
     const auto begin = handler_clock::now();
     const madang_status status = fn(consumer_);

@@ -4,6 +4,7 @@
 
 #include "actors/yard_impl.hpp"
 #include "broker/core/names.hpp"
+#include "broker/core/working_for.hpp"
 #include "monitoring/metrics.hpp"
 
 namespace madang {
@@ -100,6 +101,7 @@ void yard::open(loop& on, connection_request&& request) {
 madang_status yard::group_send(std::string_view group, std::string_view type, const payload& body) {
     if (!valid_group_name(group) || !valid_event_type(type)) return MADANG_INVALID;
     event what{std::string(type), body};
+    what.request_id = working_for::request_id();
     if (this_hub != nullptr) return this_hub->group_send(group, std::move(what));
     const auto bytes = type.size() + body.bytes().size() + sizeof(event);
     return state_->send_from_outside(state_->hubs.front()->home_of(group),
@@ -121,6 +123,7 @@ madang_status yard::channel_send(std::string_view channel, std::string_view type
     auto [rest, bad] = std::from_chars(bang + 1, end, id);
     if (bad != std::errc{} || rest != end) return MADANG_NOT_FOUND;
     event what{std::string(type), body};
+    what.request_id = working_for::request_id();
     if (this_hub != nullptr) return this_hub->channel_send(loop, id, std::move(what));
     const auto bytes = type.size() + body.bytes().size() + sizeof(event);
     return s.send_from_outside(loop, parcels::send_event{id, std::move(what)}, bytes);

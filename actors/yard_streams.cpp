@@ -4,6 +4,7 @@
 #include "actors/yard_impl.hpp"
 #include "broker/core/names.hpp"
 #include "broker/core/random_text.hpp"
+#include "broker/core/working_for.hpp"
 #include "broker/protocol/client_push.hpp"
 #include "monitoring/metrics.hpp"
 #include "storage/store.hpp"
@@ -64,6 +65,7 @@ void yard::publish(publish_request what, answer<position> done) {
         made.body = payload::copy_of(one_line(made.body.bytes()));
     made.what = event::kind::publication;
     made.time_ms = unix_ms();
+    made.request_id = working_for::request_id();
     made.extra = std::move(what.extra);
     std::shared_ptr<publish_ticket> ticket;
     if (done || !what.idempotency_key.empty() || what.skip_history) {

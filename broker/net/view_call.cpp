@@ -32,6 +32,7 @@ std::chrono::steady_clock::duration view_call::run() {
     self_ = keep;
     auto began = std::chrono::steady_clock::now();
     madang_status status = MADANG_FAILED;
+    const working_for mine(*this);
     try {
         status = route_->view.handle(route_->view.context, to_abi(static_cast<request_port*>(this)));
     } catch (...) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "broker/core/working_for.hpp"
 #include "broker/net/http_dispatcher.hpp"
 #include "plugins/host/plugin.hpp"
 #include "plugins/host/ports.hpp"
@@ -12,7 +13,9 @@
 namespace madang {
 
 // The madang_request: keeps itself alive until the plugin replied, or returned a failure.
-class view_call final : public request_port, public std::enable_shared_from_this<view_call> {
+class view_call final : public request_port,
+                        public request_source,
+                        public std::enable_shared_from_this<view_call> {
   public:
     // Called with a failed call's reason, on the thread that ran it.
     using failed = std::function<void(const http_route&, std::string_view request_id, std::string_view why)>;
@@ -26,6 +29,8 @@ class view_call final : public request_port, public std::enable_shared_from_this
     const payload& body() const noexcept override { return body_; }
     madang_status reply(std::uint16_t status, std::span<const name_value> headers,
                         std::string_view body) override;
+
+    payload request_id() const override { return payload::copy_of(scope_.get(scope_field::request_id)); }
 
   private:
     void fail(std::string_view why);
