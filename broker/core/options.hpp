@@ -92,8 +92,10 @@ struct options {
     std::uint32_t client_group_limit = 128;       // subscriptions per connection; error 106
     std::uint32_t client_history_limit = 300;     // publications per history request
     std::uint32_t client_recovery_limit = 300;    // publications per recovery; more: recovered false
-    std::uint32_t client_commands_waiting = 256;  // unanswered per connection; more: it is not read
+    std::uint32_t client_commands_waiting = 256;  // unanswered per connection; more: close 3013
     ms poll_timeout{25'000};                      // of /connection/poll
+    std::uint32_t client_presence_limit = 1000;   // clients in one answer to presence; more: error 106
+    std::uint32_t client_news_held = 4096;        // per subscription while it is being made; close 3010
 
     // Users
     std::string jwt_hmac_secret;  // HS256/384/512; "": none accepted. Never logged or printed
