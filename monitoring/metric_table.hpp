@@ -58,18 +58,26 @@
       "CPU time of this process, user and system, in seconds")
 
 // X(identifier, name, label, help): rare events whose label values are known at run time only; bounded.
-#define MADANG_LABELLED_COUNTERS(X)                                                                         \
-    X(connections_refused, "madang_connections_refused_total", "reason",                                    \
-      "Handshakes and connections refused")                                                                 \
-    X(closes, "madang_closes_total", "code", "WebSocket connections closed, by close code")                 \
-    X(accept_errors, "madang_accept_errors_total", "reason",                                                \
-      "Failed accepts, e.g. for want of file descriptors")                                                  \
-    X(rejected_heads, "madang_rejected_heads_total", "reason",                                              \
-      "HTTP heads refused with 400 or 431, by reason")                                                      \
-    X(tokens_refused, "madang_tokens_refused_total", "reason", "Bearer tokens refused, by reason")          \
-    X(plugin_errors, "madang_plugin_errors_total", "plugin", "Failed calls into a plugin")                  \
-    X(slow_handlers, "madang_slow_handlers_total", "plugin", "Handlers that took longer than their budget") \
-    X(actor_restarts, "madang_actor_restarts_total", "actor", "Restarts by a supervisor, by kind of actor")
+#define MADANG_LABELLED_COUNTERS(X)                                                                          \
+    X(connections_refused, "madang_connections_refused_total", "reason",                                     \
+      "Handshakes and connections refused")                                                                  \
+    X(closes, "madang_closes_total", "code", "WebSocket connections closed, by close code")                  \
+    X(accept_errors, "madang_accept_errors_total", "reason",                                                 \
+      "Failed accepts, e.g. for want of file descriptors")                                                   \
+    X(rejected_heads, "madang_rejected_heads_total", "reason",                                               \
+      "HTTP heads refused with 400 or 431, by reason")                                                       \
+    X(tokens_refused, "madang_tokens_refused_total", "reason", "Bearer tokens refused, by reason")           \
+    X(plugin_errors, "madang_plugin_errors_total", "plugin", "Failed calls into a plugin")                   \
+    X(slow_handlers, "madang_slow_handlers_total", "plugin", "Handlers that took longer than their budget")  \
+    X(actor_restarts, "madang_actor_restarts_total", "actor", "Restarts by a supervisor, by kind of actor")  \
+    X(sessions_refused, "madang_sessions_refused_total", "reason",                                           \
+      "Django session cookies that were not believed, by reason; their requests are anonymous")              \
+    X(jwks_fetches, "madang_jwks_fetches_total", "outcome",                                                  \
+      "Fetches of the JSON Web Key Set, by outcome: ok, or why the old keys stay")                           \
+    X(proxy_requests, "madang_proxy_requests_total", "outcome",                                              \
+      "Questions to the backend: result, error and disconnect are its answers, the rest why there was none") \
+    X(proxy_failures, "madang_proxy_failures_total", "proxy",                                                \
+      "Questions to the backend without a good answer, by proxy")
 
 // X(identifier, name, help)
 #define MADANG_GAUGES(X)                                                                                    \
@@ -86,6 +94,8 @@
     X(sync_queue, "madang_sync_queue", "Calls waiting for the thread pool of sync consumers and views")     \
     X(loops, "madang_loops", "I/O threads")                                                                 \
     X(draining, "madang_draining", "1 while the server shuts down, otherwise 0")                            \
+    X(jwks_keys, "madang_jwks_keys", "Keys of the JSON Web Key Set in use")                                 \
+    X(fetches, "madang_http_fetches", "Requests to backends and key sets that wait or run")                 \
     X(process_resident, "process_resident_memory_bytes", "Resident memory of this process (RSS), in bytes") \
     X(process_fds, "process_open_fds", "Open file descriptors")                                             \
     X(process_max_fds, "process_max_fds", "Limit of open file descriptors")                                 \
@@ -105,7 +115,9 @@
       "From the end of an HTTP request's head to its answer's hand-over, in seconds")                    \
     X(sync_wait_seconds, "madang_sync_wait_seconds", 1e6, 3, 20,                                         \
       "Waiting time for the thread pool, in seconds")                                                    \
-    X(write_bytes, "madang_write_bytes", 1, 6, 15, "Bytes of one gathered write to a socket")
+    X(write_bytes, "madang_write_bytes", 1, 6, 15, "Bytes of one gathered write to a socket")            \
+    X(fetch_seconds, "madang_http_fetch_seconds", 1e6, 8, 18,                                            \
+      "From asking a backend or key set to the end of its answer, failed ones too, in seconds")
 
 namespace madang {
 

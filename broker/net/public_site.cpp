@@ -84,16 +84,25 @@ http_answer public_site::route(loop& on, http_request& request, reply_function r
     return serve_file(request);
 }
 
-bool public_site::identify(loop& on, const http_request& request, scope_builder& builder) const {
-    if (!services_.authenticate) return true;
+std::optional<http_response> public_site::identify(loop& on, const http_request& request,
+                                                   scope_builder& builder) const {
+    if (!services_.authenticate) return std::nullopt;
     auto user = services_.authenticate(request);
-    if (!user) {
-        on.metrics().add(labelled_counter::tokens_refused, user.error().detail);
-        return false;
+    if (user) {
+        builder.set(scope_field::user_id, user->id);
+        builder.set(scope_field::user_json, user->json);
+        builder.set(scope_field::session_json, user->session_json);
+        return std::nullopt;
     }
-    builder.set(scope_field::user_id, user->id);
-    builder.set(scope_field::user_json, user->json);
-    return true;
+    on.metrics().add(labelled_counter::tokens_refused, user.error().detail);
+    if (user.error().code == errc::busy) {
+        auto response = error_response(503, "credentials cannot be checked just now", request.request_id);
+        response.set("Retry-After", "1");
+        return response;
+    }
+    auto response = error_response(401, "the credentials are not valid", request.request_id);
+    response.set("WWW-Authenticate", "Bearer");
+    return response;
 }
 
 http_answer public_site::handshake(loop& on, http_request& request) {
@@ -121,10 +130,9 @@ http_answer public_site::handshake(loop& on, http_request& request) {
         return refuse(403, "this origin is not allowed", "origin");
 
     auto builder = scope_of(request, "websocket");
-    if (!identify(on, request, builder)) {
-        auto response = refuse(401, "the credentials are not valid", "token");
-        response.set("WWW-Authenticate", "Bearer");
-        return response;
+    if (auto response = identify(on, request, builder)) {
+        on.metrics().add(labelled_counter::connections_refused, "token");
+        return std::move(*response);
     }
     for (const auto& [name, value] : found->arguments) builder.add(scope_list::url_args, name, value);
     auto offered = without_tokens(shaken.subprotocols);  // consumers do not see tokens
@@ -168,11 +176,7 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     if (!chosen) return not_allowed(request, allow);
 
     auto builder = scope_of(request, "http");
-    if (!identify(on, request, builder)) {
-        auto response = error_response(401, "the credentials are not valid", request.request_id);
-        response.set("WWW-Authenticate", "Bearer");
-        return response;
-    }
+    if (auto response = identify(on, request, builder)) return std::move(*response);
     for (const auto& [name, value] : found.arguments) builder.add(scope_list::url_args, name, value);
     auto failed = [this, &metrics = on.metrics()](const http_route& route, std::string_view id,
                                                   std::string_view why) {

@@ -31,10 +31,11 @@ struct upgrade {
     connection_slot slot;  // the connection's place among those allowed
 };
 
-// Who sent a request; both empty: nobody known.
+// Who sent a request; id and json empty: nobody known.
 struct request_user {
     std::string id;
-    std::string json;  // an object
+    std::string json;          // an object
+    std::string session_json;  // an object, or ""; there may be a session without a user
 };
 
 struct site_services {
@@ -43,8 +44,8 @@ struct site_services {
     const http_route_list& views;
     std::optional<static_files> files;  // none: nothing at /
     // Any thread. A failure means that credentials were given and are not good: 401, for WebSockets and for
-    // views; its detail is not shown to the client. A request without credentials is an anonymous user, not a
-    // failure.
+    // views, or with errc::busy that they cannot be looked at just now: 503. Its detail is not shown to the
+    // client. A request without credentials is an anonymous user, not a failure.
     std::function<result<request_user>(const http_request&)> authenticate;
     // Runs fn on the pool for sync views; false when its queue is full (503).
     std::function<bool(std::function<void()>)> pool;
@@ -68,7 +69,9 @@ class public_site final : public http_dispatcher {
     http_answer call_view(loop& on, http_request& request, const http_route_list::found& found,
                           reply_function reply);
     http_answer serve_file(http_request& request);
-    bool identify(loop& on, const http_request& request, scope_builder& builder) const;
+    // Nothing, or the answer to a request whose credentials are no good.
+    std::optional<http_response> identify(loop& on, const http_request& request,
+                                          scope_builder& builder) const;
     void note_slow(loop& on, const http_route& route, std::string_view request_id,
                    std::chrono::steady_clock::duration took) const;
 
