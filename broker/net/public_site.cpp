@@ -57,6 +57,8 @@ public_site::public_site(site_services services)
 }
 
 http_answer public_site::handle(loop& on, http_request& request, reply_function reply) {
+    if (services_.clients && (request.path.starts_with("/connection/") || request.path == "/emulation"))
+        return services_.clients->handle(on, request, std::move(reply));
     if (auto preflight = cors_.preflight(request)) return std::move(*preflight);
     auto decorated = [this, reply = std::move(reply),
                       shown = header_list(request.headers)](http_response response) {
@@ -84,9 +86,10 @@ http_answer public_site::route(loop& on, http_request& request, reply_function r
     return serve_file(request);
 }
 
-bool public_site::identify(loop& on, const http_request& request, scope_builder& builder) const {
-    if (!services_.authenticate) return true;
-    auto user = services_.authenticate(request);
+bool identify(const std::function<result<request_user>(const http_request&)>& authenticate, loop& on,
+              const http_request& request, scope_builder& builder) {
+    if (!authenticate) return true;
+    auto user = authenticate(request);
     if (!user) {
         on.metrics().add(labelled_counter::tokens_refused, user.error().detail);
         return false;
@@ -121,7 +124,7 @@ http_answer public_site::handshake(loop& on, http_request& request) {
         return refuse(403, "this origin is not allowed", "origin");
 
     auto builder = scope_of(request, "websocket");
-    if (!identify(on, request, builder)) {
+    if (!identify(services_.authenticate, on, request, builder)) {
         auto response = refuse(401, "the credentials are not valid", "token");
         response.set("WWW-Authenticate", "Bearer");
         return response;
@@ -168,7 +171,7 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     if (!chosen) return not_allowed(request, allow);
 
     auto builder = scope_of(request, "http");
-    if (!identify(on, request, builder)) {
+    if (!identify(services_.authenticate, on, request, builder)) {
         auto response = error_response(401, "the credentials are not valid", request.request_id);
         response.set("WWW-Authenticate", "Bearer");
         return response;
