@@ -55,7 +55,15 @@
     X(log_warn, "madang_log_lines_total", "level", "warn", "")                                               \
     X(log_error, "madang_log_lines_total", "level", "error", "")                                             \
     X(process_cpu, "process_cpu_seconds_total", "", "",                                                      \
-      "CPU time of this process, user and system, in seconds")
+      "CPU time of this process, user and system, in seconds")                                               \
+    X(clients_websocket, "madang_client_connections_total", "transport", "websocket",                        \
+      "Connections of the client protocol, by transport; a long poll is one each")                           \
+    X(clients_http_stream, "madang_client_connections_total", "transport", "http_stream", "")                \
+    X(clients_sse, "madang_client_connections_total", "transport", "sse", "")                                \
+    X(clients_uni_websocket, "madang_client_connections_total", "transport", "uni_websocket", "")            \
+    X(clients_uni_http_stream, "madang_client_connections_total", "transport", "uni_http_stream", "")        \
+    X(clients_uni_sse, "madang_client_connections_total", "transport", "uni_sse", "")                        \
+    X(clients_poll, "madang_client_connections_total", "transport", "poll", "")
 
 // X(identifier, name, label, help): rare events whose label values are known at run time only; bounded.
 #define MADANG_LABELLED_COUNTERS(X)                                                                          \
@@ -77,7 +85,9 @@
     X(proxy_requests, "madang_proxy_requests_total", "outcome",                                              \
       "Questions to the backend: result, error and disconnect are its answers, the rest why there was none") \
     X(proxy_failures, "madang_proxy_failures_total", "proxy",                                                \
-      "Questions to the backend without a good answer, by proxy")
+      "Questions to the backend without a good answer, by proxy")                                            \
+    X(emulation_refused, "madang_emulation_refused_total", "reason",                                         \
+      "Requests to /emulation refused: malformed, too large, unknown node or session, full queue")
 
 // X(identifier, name, help)
 #define MADANG_GAUGES(X)                                                                                    \

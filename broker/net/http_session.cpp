@@ -21,7 +21,10 @@ constexpr auto linger_time = 2s;
 // For a request that is on its way, or here and unread: closing at once would reset it.
 constexpr std::chrono::milliseconds drain_grace{50};
 
-bool wants_upgrade(const http_request& request) { return !request.header("upgrade").empty(); }
+// Its dispatcher may take the connection over, once everything before is sent: client_site's streams too.
+bool wants_upgrade(const http_request& request) {
+    return !request.header("upgrade").empty() || request.path.starts_with("/connection/");
+}
 
 }  // namespace
 

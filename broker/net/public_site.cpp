@@ -57,6 +57,8 @@ public_site::public_site(site_services services)
 }
 
 http_answer public_site::handle(loop& on, http_request& request, reply_function reply) {
+    if (services_.clients && (request.path.starts_with("/connection/") || request.path == "/emulation"))
+        return services_.clients->handle(on, request, std::move(reply));
     if (auto preflight = cors_.preflight(request)) return std::move(*preflight);
     auto decorated = [this, reply = std::move(reply),
                       shown = header_list(request.headers)](http_response response) {
@@ -84,10 +86,11 @@ http_answer public_site::route(loop& on, http_request& request, reply_function r
     return serve_file(request);
 }
 
-std::optional<http_response> public_site::identify(loop& on, const http_request& request,
-                                                   scope_builder& builder) const {
-    if (!services_.authenticate) return std::nullopt;
-    auto user = services_.authenticate(request);
+std::optional<http_response> identify(
+    const std::function<result<request_user>(const http_request&)>& authenticate, loop& on,
+    const http_request& request, scope_builder& builder) {
+    if (!authenticate) return std::nullopt;
+    auto user = authenticate(request);
     if (user) {
         builder.set(scope_field::user_id, user->id);
         builder.set(scope_field::user_json, user->json);
@@ -130,7 +133,7 @@ http_answer public_site::handshake(loop& on, http_request& request) {
         return refuse(403, "this origin is not allowed", "origin");
 
     auto builder = scope_of(request, "websocket");
-    if (auto response = identify(on, request, builder)) {
+    if (auto response = identify(services_.authenticate, on, request, builder)) {
         on.metrics().add(labelled_counter::connections_refused, "token");
         return std::move(*response);
     }
@@ -176,7 +179,7 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     if (!chosen) return not_allowed(request, allow);
 
     auto builder = scope_of(request, "http");
-    if (auto response = identify(on, request, builder)) return std::move(*response);
+    if (auto response = identify(services_.authenticate, on, request, builder)) return std::move(*response);
     for (const auto& [name, value] : found.arguments) builder.add(scope_list::url_args, name, value);
     auto failed = [this, &metrics = on.metrics()](const http_route& route, std::string_view id,
                                                   std::string_view why) {

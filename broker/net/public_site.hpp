@@ -1,4 +1,5 @@
-// What the public listener serves, in this order: /healthz, /readyz, WebSocket routes, plugins' views, files.
+// What the public listener serves, in this order: the client protocol's addresses, /healthz, /readyz,
+// WebSocket routes, plugins' views, files.
 #pragma once
 
 #include <functional>
@@ -53,7 +54,14 @@ struct site_services {
     std::function<bool()> ready;                       // any thread; false while draining
     // Something to be known of: event name, request id, text.
     std::function<void(std::string_view event, std::string_view request_id, std::string_view text)> warn;
+    http_dispatcher* clients = nullptr;  // of /connection/… and /emulation (client_site); null: nothing there
 };
+
+// Sets the scope's user and session. Nothing, or the answer to a request whose credentials are no good
+// (counted).
+std::optional<http_response> identify(
+    const std::function<result<request_user>(const http_request&)>& authenticate, loop& on,
+    const http_request& request, scope_builder& builder);
 
 // Immutable once made; any loop's thread.
 class public_site final : public http_dispatcher {
@@ -69,9 +77,6 @@ class public_site final : public http_dispatcher {
     http_answer call_view(loop& on, http_request& request, const http_route_list::found& found,
                           reply_function reply);
     http_answer serve_file(http_request& request);
-    // Nothing, or the answer to a request whose credentials are no good.
-    std::optional<http_response> identify(loop& on, const http_request& request,
-                                          scope_builder& builder) const;
     void note_slow(loop& on, const http_route& route, std::string_view request_id,
                    std::chrono::steady_clock::duration took) const;
 
