@@ -32,6 +32,7 @@ class plugin {
   private:
     friend class plugin_host;
     friend struct host_functions;
+    friend struct stream_functions;
     plugin_host* host_ = nullptr;
     const madang_plugin_descriptor* descriptor_ = nullptr;
     madang_plugin* instance_ = nullptr;
