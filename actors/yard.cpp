@@ -20,10 +20,9 @@ std::string random_hex() {
 
 }  // namespace
 
-yard::yard(const options& settings, metrics& counts, store& kept, const namespace_table& namespaces)
-    : state_(std::make_unique<state>(settings, counts, kept)) {
+yard::yard(const options& settings, metrics& counts, const namespace_table& namespaces)
+    : state_(std::make_unique<state>(settings, counts)) {
     auto& s = *state_;
-    s.directory.kept = &kept;
     s.directory.namespaces = &namespaces;
     const std::size_t count =
         settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
@@ -71,8 +70,9 @@ std::size_t yard::loops() const noexcept { return state_->loops.size(); }
 loop& yard::loop_at(std::size_t index) noexcept { return *state_->loops[index]; }
 hub& yard::hub_at(std::size_t index) noexcept { return *state_->hubs[index]; }
 
-void yard::run() {
+void yard::run(store& kept) {
     auto& s = *state_;
+    s.directory.kept = &kept;
     s.running = s.loops.size();
     for (std::size_t i = 0; i < s.loops.size(); ++i)
         s.threads.emplace_back([&s, i] {

@@ -23,13 +23,13 @@ class yard final : public layer_port, public stream_port {
   public:
     // All outlive it; the namespaces are complete when run() is called. Throws std::system_error when threads
     // or io_contexts cannot be had.
-    yard(const options& settings, metrics& counts, store& kept, const namespace_table& namespaces);
+    yard(const options& settings, metrics& counts, const namespace_table& namespaces);
     ~yard();
 
     std::size_t loops() const noexcept;
     loop& loop_at(std::size_t index) noexcept;
     hub& hub_at(std::size_t index) noexcept;  // for tests, on its loop's thread
-    void run();                               // starts the loops' threads
+    void run(store& kept);                    // starts the loops' threads; the store outlives *this
 
     // Takes over a checked handshake. On `on`'s thread.
     void open(loop& on, connection_request&& request);

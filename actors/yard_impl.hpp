@@ -29,16 +29,11 @@ struct actor_config : caf::actor_system_config {
 };
 
 struct yard::state {
-    state(const options& settings, metrics& all, store& kept)
-        : settings(settings),
-          counts(all),
-          kept(kept),
-          system(config),
-          pool(std::max(1u, settings.sync_threads)) {}
+    state(const options& settings, metrics& all)
+        : settings(settings), counts(all), system(config), pool(std::max(1u, settings.sync_threads)) {}
 
     const options& settings;
     metrics& counts;
-    store& kept;
     const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     actor_config config;
     caf::actor_system system;

@@ -188,7 +188,7 @@ void yard::figures(answer<std::vector<node_figures>> done) {
 }
 
 void yard::leave_stale() {
-    for (auto& [group, client] : state_->kept.stale_presence()) {
+    for (auto& [group, client] : state_->directory.kept->stale_presence()) {
         const auto home = state_->hubs.front()->home_of(group);
         auto mail = std::make_shared<envelope>();
         mail->parcels.push_back(parcels::stale{group, client});

@@ -156,8 +156,8 @@ class node {
         route.sync_queue = 64;
         settings.data_dir = "none";
         kept = open_store(settings, time, counts).value();
-        all = std::make_unique<yard>(settings, counts, *kept, names);
-        all->run();
+        all = std::make_unique<yard>(settings, counts, names);
+        all->run(*kept);
     }
     ~node() {
         blocker.open();
