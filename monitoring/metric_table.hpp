@@ -69,7 +69,12 @@
     X(tokens_refused, "madang_tokens_refused_total", "reason", "Bearer tokens refused, by reason")          \
     X(plugin_errors, "madang_plugin_errors_total", "plugin", "Failed calls into a plugin")                  \
     X(slow_handlers, "madang_slow_handlers_total", "plugin", "Handlers that took longer than their budget") \
-    X(actor_restarts, "madang_actor_restarts_total", "actor", "Restarts by a supervisor, by kind of actor")
+    X(actor_restarts, "madang_actor_restarts_total", "actor", "Restarts by a supervisor, by kind of actor") \
+    X(api_requests, "madang_api_requests_total", "method",                                                  \
+      "Commands of the server API that were carried out, those of a batch one by one, by method")           \
+    X(api_errors, "madang_api_errors_total", "method", "Commands of the server API answered with an error") \
+    X(api_refused, "madang_api_refused_total", "reason",                                                    \
+      "Requests and commands of the server API refused: for their key, a right, their form or a limit")
 
 // X(identifier, name, help)
 #define MADANG_GAUGES(X)                                                                                    \
