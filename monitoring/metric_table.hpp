@@ -87,7 +87,12 @@
     X(proxy_failures, "madang_proxy_failures_total", "proxy",                                                \
       "Questions to the backend without a good answer, by proxy")                                            \
     X(emulation_refused, "madang_emulation_refused_total", "reason",                                         \
-      "Requests to /emulation refused: malformed, too large, unknown node or session, full queue")
+      "Requests to /emulation refused: malformed, too large, unknown node or session, full queue")           \
+    X(api_requests, "madang_api_requests_total", "method",                                                   \
+      "Commands of the server API that were carried out, those of a batch one by one, by method")            \
+    X(api_errors, "madang_api_errors_total", "method", "Commands of the server API answered with an error")  \
+    X(api_refused, "madang_api_refused_total", "reason",                                                     \
+      "Requests and commands of the server API refused: for their key, a right, their form or a limit")
 
 // X(identifier, name, help)
 #define MADANG_GAUGES(X)                                                                                    \

@@ -110,6 +110,9 @@ struct options {
     ms django_session_age{1'209'600'000};
     std::vector<std::string>
         api_keys;  // NAME:RIGHTS:KEY, RIGHTS of read, publish, manage, all, joined by '+'
+    std::uint32_t api_batch_limit = 1000;             // commands of a batch, groups of a broadcast; error 106
+    std::uint32_t api_answer_limit = 10'000;          // publications, clients or groups in one answer
+    std::size_t api_answer_bytes = 16 * 1024 * 1024;  // of one request's answer; error 106
 
     // Backend (proxies)
     std::string proxy_connect;  // URLs

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/auth/bearer.hpp"
+#include "broker/net/api_site.hpp"
 #include "broker/net/view_call.hpp"
 #include "broker/protocol/handshake.hpp"
 #include "monitoring/metrics.hpp"
@@ -222,8 +223,15 @@ http_answer public_site::serve_file(http_request& request) {
     return std::move(*found);
 }
 
-http_answer internal_site::handle(loop&, http_request& request, reply_function) {
+internal_site::internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
+                             std::unique_ptr<api_site> api)
+    : metrics_text_(std::move(metrics_text)), ready_(std::move(ready)), api_(std::move(api)) {}
+
+internal_site::~internal_site() = default;
+
+http_answer internal_site::handle(loop& on, http_request& request, reply_function reply) {
     if (auto answer = health(request, ready_)) return std::move(*answer);
+    if (api_ && api_site::serves(request.path)) return api_->handle(on, request, std::move(reply));
     if (request.path != "/metrics")
         return error_response(404, "there is nothing at that address", request.request_id);
     if (!reads(request)) return not_allowed(request, "GET, HEAD");

@@ -19,6 +19,8 @@
 
 namespace madang {
 
+class api_site;
+
 // A handshake that was checked and routed: what its connection needs to answer it. Whoever takes it owns it.
 struct upgrade {
     std::unique_ptr<transport> io;
@@ -86,16 +88,19 @@ class public_site final : public http_dispatcher {
     std::unordered_map<const websocket_route*, origin_policy> route_origins_;
 };
 
-// /metrics, /healthz and /readyz: for operators and orchestrators, on the internal listener.
+// /metrics, /healthz, /readyz and, with `api`, /api: for operators, orchestrators and backends, on the
+// internal listener.
 class internal_site final : public http_dispatcher {
   public:
-    internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready)
-        : metrics_text_(std::move(metrics_text)), ready_(std::move(ready)) {}
+    internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
+                  std::unique_ptr<api_site> api = nullptr);
+    ~internal_site();
     http_answer handle(loop& on, http_request& request, reply_function reply) override;
 
   private:
     std::function<std::string()> metrics_text_;
     std::function<bool()> ready_;
+    std::unique_ptr<api_site> api_;
 };
 
 }  // namespace madang
