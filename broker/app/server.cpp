@@ -20,6 +20,7 @@
 #include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
+#include "broker/net/api_site.hpp"
 #include "broker/net/client_site.hpp"
 #include "broker/net/http_fetch.hpp"
 #include "broker/net/http_server.hpp"
@@ -199,6 +200,7 @@ struct server::parts {
     std::unique_ptr<jwt_verifier> tokens;
     std::unique_ptr<django_sessions> sessions;
     std::function<result<request_user>(const http_request&)> login;
+    api_key_ring api_keys;
     std::unique_ptr<store> kept;
     yard actors;
     connection_limits limits;
@@ -291,6 +293,9 @@ result<void> server::load_users() {
     if (!tokens) return tokens.error();
     p.tokens = std::make_unique<jwt_verifier>(std::move(*tokens), p.clock, p.keys.get());
     p.sessions = std::make_unique<django_sessions>(p.settings, p.clock);
+    auto api_keys = api_key_ring::parse(p.settings.api_keys);
+    if (!api_keys) return api_keys.error();
+    p.api_keys = std::move(*api_keys);
     p.login = token_login(*p.tokens, p.sessions.get(), &counts);
     p.gate = std::make_unique<doorkeeper>(doorkeeper_parts{.settings = p.settings,
                                                            .namespaces = p.namespaces,
@@ -365,7 +370,13 @@ result<void> server::start() {
                               log_warn(event, {{"message", text}, {"request_id", request_id}});
                           },
                       .clients = p.clients.get()});
-    p.inner_site = std::make_unique<internal_site>([&p] { return p.counts.expose(); }, ready);
+    p.inner_site = std::make_unique<internal_site>(
+        [&p] { return p.counts.expose(); }, ready,
+        std::make_unique<api_site>(api_site::parts{.streams = p.actors,
+                                                   .keys = std::move(p.api_keys),
+                                                   .limits = {},
+                                                   .timeout = p.settings.view_timeout,
+                                                   .version = MADANG_VERSION}));
 
     std::vector<loop*> loops;
     for (std::size_t i = 0; i < p.actors.loops(); ++i) loops.push_back(&p.actors.loop_at(i));
