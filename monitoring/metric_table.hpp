@@ -63,7 +63,11 @@
     X(clients_uni_websocket, "madang_client_connections_total", "transport", "uni_websocket", "")            \
     X(clients_uni_http_stream, "madang_client_connections_total", "transport", "uni_http_stream", "")        \
     X(clients_uni_sse, "madang_client_connections_total", "transport", "uni_sse", "")                        \
-    X(clients_poll, "madang_client_connections_total", "transport", "poll", "")
+    X(clients_poll, "madang_client_connections_total", "transport", "poll", "")                              \
+    X(store_commits, "madang_store_commits_total", "", "",                                                   \
+      "Writes of the store: each commits what had arrived")                                                  \
+    X(store_changes, "madang_store_changes_total", "", "", "Changes that the store applied")                 \
+    X(store_disk_reads, "madang_store_disk_reads_total", "", "", "Requests whose answer was not in memory")
 
 // X(identifier, name, label, help): rare events whose label values are known at run time only; bounded.
 #define MADANG_LABELLED_COUNTERS(X)                                                                          \
@@ -92,7 +96,8 @@
       "Commands of the server API that were carried out, those of a batch one by one, by method")            \
     X(api_errors, "madang_api_errors_total", "method", "Commands of the server API answered with an error")  \
     X(api_refused, "madang_api_refused_total", "reason",                                                     \
-      "Requests and commands of the server API refused: for their key, a right, their form or a limit")
+      "Requests and commands of the server API refused: for their key, a right, their form or a limit")      \
+    X(store_refused, "madang_store_refused_total", "reason", "Changes that the store refused, by reason")
 
 // X(identifier, name, help)
 #define MADANG_GAUGES(X)                                                                                    \
@@ -115,24 +120,34 @@
     X(process_fds, "process_open_fds", "Open file descriptors")                                             \
     X(process_max_fds, "process_max_fds", "Limit of open file descriptors")                                 \
     X(process_threads, "process_threads", "Threads of this process")                                        \
-    X(process_start, "process_start_time_seconds", "Start of this process, in seconds since 1970")
+    X(process_start, "process_start_time_seconds", "Start of this process, in seconds since 1970")          \
+    X(store_queue_bytes, "madang_store_queue_bytes",                                                        \
+      "Requests handed to the store and not yet committed, in bytes")                                       \
+    X(store_tail_bytes, "madang_store_tail_bytes", "Publications that the store keeps in memory, in bytes") \
+    X(store_streams, "madang_store_streams", "Streams whose state the store keeps in memory")               \
+    X(store_present, "madang_store_present", "Connections present, in all groups together")                 \
+    X(store_free_bytes, "madang_store_free_bytes", "Free space where the data directory is, in bytes")      \
+    X(store_healthy, "madang_store_healthy", "1 while the store accepts changes, otherwise 0")
 
 // X(identifier, name, scale, first, buckets, help): values times `scale` are counted in buckets whose upper
 // bounds (inclusive) are 2^first, 2^(first+1), …, `buckets` of them, and +Inf. Seconds have scale 1e6: bounds
 // in microseconds.
-#define MADANG_HISTOGRAMS(X)                                                                             \
-    X(turn_seconds, "madang_turn_seconds", 1e6, 3, 16, "Length of a loop's turn, in seconds")            \
-    X(turn_handlers, "madang_turn_handlers", 1, 0, 16, "Handlers run in one turn")                       \
-    X(handler_seconds, "madang_handler_seconds", 1e6, 0, 20, "Time in a consumer's handler, in seconds") \
-    X(handshake_seconds, "madang_handshake_seconds", 1e6, 5, 20,                                         \
-      "From the end of a WebSocket request's head to the consumer's accept, in seconds")                 \
-    X(http_seconds, "madang_http_request_seconds", 1e6, 5, 20,                                           \
-      "From the end of an HTTP request's head to its answer's hand-over, in seconds")                    \
-    X(sync_wait_seconds, "madang_sync_wait_seconds", 1e6, 3, 20,                                         \
-      "Waiting time for the thread pool, in seconds")                                                    \
-    X(write_bytes, "madang_write_bytes", 1, 6, 15, "Bytes of one gathered write to a socket")            \
-    X(fetch_seconds, "madang_http_fetch_seconds", 1e6, 8, 18,                                            \
-      "From asking a backend or key set to the end of its answer, failed ones too, in seconds")
+#define MADANG_HISTOGRAMS(X)                                                                                 \
+    X(turn_seconds, "madang_turn_seconds", 1e6, 3, 16, "Length of a loop's turn, in seconds")                \
+    X(turn_handlers, "madang_turn_handlers", 1, 0, 16, "Handlers run in one turn")                           \
+    X(handler_seconds, "madang_handler_seconds", 1e6, 0, 20, "Time in a consumer's handler, in seconds")     \
+    X(handshake_seconds, "madang_handshake_seconds", 1e6, 5, 20,                                             \
+      "From the end of a WebSocket request's head to the consumer's accept, in seconds")                     \
+    X(http_seconds, "madang_http_request_seconds", 1e6, 5, 20,                                               \
+      "From the end of an HTTP request's head to its answer's hand-over, in seconds")                        \
+    X(sync_wait_seconds, "madang_sync_wait_seconds", 1e6, 3, 20,                                             \
+      "Waiting time for the thread pool, in seconds")                                                        \
+    X(write_bytes, "madang_write_bytes", 1, 6, 15, "Bytes of one gathered write to a socket")                \
+    X(fetch_seconds, "madang_http_fetch_seconds", 1e6, 8, 18,                                                \
+      "From asking a backend or key set to the end of its answer, failed ones too, in seconds")              \
+    X(store_batch, "madang_store_batch", 1, 0, 16, "Requests committed by one write of the store")           \
+    X(store_commit_seconds, "madang_store_commit_seconds", 1e6, 3, 20, "One write of the store, in seconds") \
+    X(store_sync_seconds, "madang_store_sync_seconds", 1e6, 3, 20, "One fsync of the store's log, in seconds")
 
 namespace madang {
 

@@ -1,0 +1,355 @@
+#include "storage/committing_store.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "broker/core/log.hpp"
+#include "monitoring/metrics.hpp"
+#include "storage/shard.hpp"
+#include "storage/submission.hpp"
+
+namespace madang {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::size_t size_of(const store_request& what) noexcept {
+    std::size_t size = sizeof what + group_of(what).size();
+    if (const auto* publish = std::get_if<commands::publish>(&what))
+        size += stream_state::size_of(publish->what) + publish->idempotency_key.size();
+    if (const auto* enter = std::get_if<commands::enter>(&what)) {
+        const auto& who = enter->who.who;
+        size += who.client.size() + who.user.size() + who.conn_info.size() + who.chan_info.size();
+    }
+    return size;
+}
+
+std::int64_t time_of(const store_request& what) noexcept {
+    return std::visit(
+        [](const auto& each) -> std::int64_t {
+            if constexpr (requires { each.now_ms; })
+                return each.now_ms;
+            else if constexpr (requires { each.what.time_ms; })
+                return each.what.time_ms;
+            else
+                return 0;
+        },
+        what);
+}
+
+std::optional<error> why_not(const result<void>& done) {
+    return done ? std::nullopt : std::optional(done.error());
+}
+
+std::string_view reason_of(errc code) noexcept { return describe(code).name; }
+
+class committing_store final : public store {
+  public:
+    committing_store(std::unique_ptr<kv> bytes, const generation& now, const store_limits& limits,
+                     const clock_source& clock, metrics& counts)
+        : bytes_(std::move(bytes)),
+          limits_(limits),
+          clock_(clock),
+          counts_(counts),
+          writer_counts_(counts.new_shard()),
+          syncer_counts_(counts.new_shard()),
+          batch_(bytes_->new_batch()) {
+        const shard::limits each{std::max<std::size_t>(limits.streams / limits.shards, 4),
+                                 limits.tail_bytes / limits.shards};
+        shards_.reserve(limits.shards);
+        for (std::uint32_t i = 0; i < limits.shards; ++i)
+            shards_.push_back(
+                {std::make_unique<shard>(static_cast<std::uint16_t>(i), *bytes_, now, each, totals_), false});
+    }
+
+    result<void> start() {
+        for (auto& each : shards_) {
+            if (auto done = each.logic->load_presence(); !done) return done;
+            auto present = each.logic->present();
+            stale_.insert(stale_.end(), std::make_move_iterator(present.begin()),
+                          std::make_move_iterator(present.end()));
+        }
+        publish_totals();
+        counts_.set_gauge(gauge::store_queue_bytes, [this] { return static_cast<double>(queued_.load()); });
+        counts_.set_gauge(gauge::store_tail_bytes, [this] { return static_cast<double>(tail_bytes_.load()); });
+        counts_.set_gauge(gauge::store_streams, [this] { return static_cast<double>(streams_.load()); });
+        counts_.set_gauge(gauge::store_present, [this] { return static_cast<double>(present_.load()); });
+        counts_.set_gauge(gauge::store_free_bytes, [this] { return bytes_->free_bytes(); });
+        counts_.set_gauge(gauge::store_healthy, [this] { return health() ? 1.0 : 0.0; });
+        bytes_->on_trouble([this] { to_sync_.poke(); });
+        writer_ = std::thread([this] { write(); });
+        reader_ = std::thread([this] { read(); });
+        syncer_ = std::thread([this] { sync(); });
+        return {};
+    }
+
+    ~committing_store() override {
+        for (const auto each : {gauge::store_queue_bytes, gauge::store_tail_bytes, gauge::store_streams,
+                                gauge::store_present, gauge::store_free_bytes, gauge::store_healthy})
+            counts_.set_gauge(each, {});
+        // Each hands on to those behind it.
+        incoming_.close();
+        if (writer_.joinable()) writer_.join();
+        to_read_.close();
+        if (reader_.joinable()) reader_.join();
+        to_sync_.close();
+        if (syncer_.joinable()) syncer_.join();
+        bytes_->on_trouble({});
+        if (auto done = bytes_->close(); !done)
+            log_error("store.unclean_stop", {{"error", done.error().text()}});
+    }
+
+    void submit(std::vector<store_request> batch, durability how, answers done) override {
+        auto what = std::make_unique<submission>();
+        what->how = how;
+        what->done = std::move(done);
+        what->bytes = sizeof(submission);
+        for (const auto& each : batch) {
+            what->bytes += size_of(each);
+            what->changes = what->changes || is_change(each);
+            what->only_frees = what->only_frees && (!is_change(each) || frees_space(each));
+        }
+        what->requests = std::move(batch);
+        if (queued_.fetch_add(what->bytes) + what->bytes > limits_.queue_bytes) {
+            what->answers.assign(what->requests.size(), fail(errc::busy, "store-queue-bytes"));
+            writer_counts_.add(labelled_counter::store_refused, reason_of(errc::busy), what->requests.size());
+            what->requests.clear();
+            to_read_.push(std::move(what));
+            return;
+        }
+        incoming_.push(std::move(what));
+    }
+
+    result<void> health() const override {
+        if (auto ready = bytes_->ready(); !ready) return ready;
+        return bytes_->room();
+    }
+
+    std::vector<std::pair<std::string, std::string>> stale_presence() const override { return stale_; }
+
+  private:
+    struct placed_shard {
+        std::unique_ptr<shard> logic;
+        bool touched;  // in this round
+    };
+
+    // -- Writer
+    void write() {
+        std::deque<submission_ptr> work;
+        std::vector<submission_ptr> round;
+        while (incoming_.take(work))
+            while (!work.empty()) one_round(work, round);
+    }
+
+    void one_round(std::deque<submission_ptr>& work, std::vector<submission_ptr>& items) {
+        const auto began = clock_.steady_now();
+        const auto broken = why_not(bytes_->ready());
+        const auto full = broken ? broken : why_not(bytes_->room());
+        const auto number = committed_round_.load(std::memory_order_relaxed) + 1;
+        std::size_t requests = 0;
+        result<void> done;
+        try {
+            while (!work.empty() && batch_->bytes() < limits_.round_bytes) {
+                items.push_back(std::move(work.front()));
+                work.pop_front();
+                requests += items.back()->requests.size();
+                apply(*items.back(), {*batch_, number, items.back()->only_frees ? broken : full});
+            }
+            bytes_->set_now(now_ms_);
+            if (batch_->bytes() != 0) {
+                done = bytes_->commit(*batch_);
+                writer_counts_.add(counter::store_commits);
+                writer_counts_.observe(histogram::store_batch, static_cast<double>(requests));
+            }
+        } catch (const std::exception& e) {
+            done = fail(errc::storage_failed, e.what());
+        }
+        view_.reset();
+        if (done) {
+            committed_round_.store(number, std::memory_order_release);
+            for (auto* each : touched_) each->logic->end_round();
+        } else {
+            log_error("store.commit_failed", {{"error", done.error().text()}});
+            for (auto* each : touched_) each->logic->undo_round();
+        }
+        forget_touched();
+        batch_->clear();
+        if (!done) {
+            for (auto& each : items) apply(*each, {*batch_, number, why_not(done)});
+            batch_->clear();
+            for (auto* each : touched_) each->logic->undo_round();
+            forget_touched();
+            view_.reset();
+        }
+        publish_totals();
+        writer_counts_.observe(histogram::store_commit_seconds,
+                               std::chrono::duration<double>(clock_.steady_now() - began).count());
+        for (auto& each : items) pass_on(std::move(each));
+        items.clear();
+    }
+
+    void apply(submission& what, const shard::round& in) {
+        what.answers.clear();
+        what.late.clear();
+        what.sync_round = 0;
+        what.answers.reserve(what.requests.size());
+        for (const auto& each : what.requests) {
+            now_ms_ = std::max(now_ms_, time_of(each));
+            auto& where = shards_[shard_of(group_of(each), limits_.shards)];
+            if (!std::exchange(where.touched, true)) touched_.push_back(&where);
+            auto got = where.logic->apply(each, what.how, in);
+            what.sync_round = std::max(what.sync_round, got.sync_round);
+            if (got.later) {
+                writer_counts_.add(counter::store_disk_reads);
+                // Only what changes nothing may be answered out of turn.
+                if (!what.changes && !view_) view_ = bytes_->view();
+                if (!what.changes && view_)
+                    what.late.emplace_back(what.answers.size(), std::move(*got.later));
+                else
+                    got.answer = run(*got.later, *bytes_);
+            }
+            if (is_change(each)) {
+                if (got.answer)
+                    writer_counts_.add(counter::store_changes);
+                else
+                    writer_counts_.add(labelled_counter::store_refused, reason_of(got.answer.error().code));
+            }
+            what.answers.push_back(std::move(got.answer));
+        }
+        if (!what.late.empty()) what.view = view_;
+    }
+
+    void forget_touched() {
+        for (auto* each : touched_) each->touched = false;
+        touched_.clear();
+    }
+
+    // In order, for what has changes: those that wait for a sync all go one way, the others end here.
+    void pass_on(submission_ptr what) {
+        if (!what->late.empty())
+            to_read_.push(std::move(what));
+        else if ((what->how == durability::synced && what->changes) ||
+                 what->sync_round > synced_round_.load(std::memory_order_acquire))
+            to_sync_.push(std::move(what));
+        else
+            answer(*what);
+    }
+
+    void answer(submission& what) {
+        queued_.fetch_sub(what.bytes);
+        what.answer();
+    }
+
+    void publish_totals() {
+        tail_bytes_.store(totals_.tail_bytes, std::memory_order_relaxed);
+        streams_.store(totals_.streams, std::memory_order_relaxed);
+        present_.store(totals_.present, std::memory_order_relaxed);
+    }
+
+    // -- Reader
+    void read() {
+        std::deque<submission_ptr> work;
+        while (to_read_.take(work)) {
+            for (auto& each : work) {
+                for (auto& [index, what] : each->late) {
+                    try {
+                        each->answers[index] = run(what, *each->view);
+                    } catch (const std::exception& e) {
+                        each->answers[index] = fail(errc::storage_failed, e.what());
+                    }
+                }
+                each->late.clear();
+                each->view.reset();
+                pass_on(std::move(each));
+            }
+            work.clear();
+        }
+    }
+
+    // -- Syncer: also heals
+    void sync() {
+        std::deque<submission_ptr> work;
+        bool more = true, failed = false;
+        while (more) {
+            const bool ill = failed || bytes_->wants_healing();
+            more = ill ? to_sync_.take_within(heal_pause, work) : to_sync_.take(work);
+            if (failed || bytes_->wants_healing()) {
+                const auto round = committed_round_.load(std::memory_order_acquire);
+                const auto healed = bytes_->heal();
+                if (healed) {
+                    if (failed) log_info("store.healed");
+                    failed = false;
+                    if (bytes_->ready()) synced_round_.store(round, std::memory_order_release);
+                } else if (!failed) {
+                    failed = true;
+                    log_warn("store.not_healed", {{"error", healed.error().text()}});
+                }
+            }
+            answer_synced(work, failed);
+        }
+        for (auto& each : work) {
+            each->answers.assign(each->answers.size(), fail(errc::storage_failed, "stopped before it was synced"));
+            answer(*each);
+        }
+    }
+
+    // Those that cannot be synced now stay: what was committed is there, so an error would be wrong.
+    void answer_synced(std::deque<submission_ptr>& work, bool& failed) {
+        std::uint64_t wanted = 0;
+        for (const auto& each : work) wanted = std::max(wanted, each->sync_round);
+        if (wanted > synced_round_.load(std::memory_order_acquire)) {
+            const auto round = committed_round_.load(std::memory_order_acquire);
+            const auto began = clock_.steady_now();
+            const auto done = failed ? result<void>(fail(errc::storage_failed)) : bytes_->sync();
+            if (done) {
+                syncer_counts_.observe(histogram::store_sync_seconds,
+                                       std::chrono::duration<double>(clock_.steady_now() - began).count());
+                synced_round_.store(round, std::memory_order_release);
+            } else if (!failed) {
+                failed = true;
+                log_error("store.sync_failed", {{"error", done.error().text()}});
+            }
+        }
+        const auto synced = synced_round_.load(std::memory_order_acquire);
+        while (!work.empty() && work.front()->sync_round <= synced) {
+            answer(*work.front());
+            work.pop_front();
+        }
+    }
+
+    static constexpr auto heal_pause = 100ms;
+
+    const std::unique_ptr<kv> bytes_;
+    const store_limits limits_;
+    const clock_source& clock_;
+    metrics& counts_;
+    metrics_shard& writer_counts_;
+    metrics_shard& syncer_counts_;
+    std::vector<std::pair<std::string, std::string>> stale_;
+
+    // The writer's
+    cache_totals totals_;
+    std::vector<placed_shard> shards_;
+    std::vector<placed_shard*> touched_;
+    std::unique_ptr<kv_batch> batch_;
+    std::shared_ptr<const kv_view> view_;  // of the round, once somebody asked
+    std::int64_t now_ms_ = 0;
+
+    std::atomic<std::size_t> queued_{0}, tail_bytes_{0}, streams_{0}, present_{0};
+    std::atomic<std::uint64_t> committed_round_{0}, synced_round_{0};
+    submission_queue incoming_, to_read_, to_sync_;
+    std::thread writer_, reader_, syncer_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<store>> make_store(std::unique_ptr<kv> bytes, const generation& now,
+                                          const store_limits& limits, const clock_source& clock,
+                                          metrics& counts) {
+    auto made = std::make_unique<committing_store>(std::move(bytes), now, limits, clock, counts);
+    if (auto done = made->start(); !done) return done.error();
+    return std::unique_ptr<store>(std::move(made));
+}
+
+}  // namespace madang

@@ -1,0 +1,129 @@
+#include "storage/data_dir.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <boost/crc.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "storage/codec.hpp"
+
+namespace madang {
+namespace {
+
+namespace fs = std::filesystem;
+
+error refusal(const fs::path& path, const std::string& what) {
+    return fail(errc::invalid_option, "data_dir " + path.string() + ": " + what);
+}
+
+std::string system_error(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
+
+bool sync_folder(const fs::path& path) {
+    const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return false;
+    const bool done = fsync(folder) == 0;
+    ::close(folder);
+    return done;
+}
+
+bool write_durably(const fs::path& path, const std::string& text) {
+    const auto fresh = fs::path(path) += ".new";
+    const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0) return false;
+    const bool done = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
+    ::close(file);
+    return done && rename(fresh.c_str(), path.c_str()) == 0 && sync_folder(path.parent_path());
+}
+
+}  // namespace
+
+std::string format_text(std::uint32_t shards) {
+    const auto body = "madang store\nformat " + std::to_string(store_format_version) + "\nshards " +
+                      std::to_string(shards) + "\n";
+    boost::crc_32_type sum;
+    sum.process_bytes(body.data(), body.size());
+    char line[16];
+    std::snprintf(line, sizeof line, "crc %08x\n", sum.checksum());
+    return body + line;
+}
+
+result<std::uint32_t> parse_format(std::string_view text) {
+    unsigned format = 0, shards = 0;
+    if (std::sscanf(std::string(text).c_str(), "madang store\nformat %u\nshards %u\n", &format, &shards) >= 1 &&
+        format > store_format_version && format < 1000)
+        return fail(errc::invalid_option, "its format is " + std::to_string(format) + ", newer than " +
+                                              std::to_string(store_format_version) +
+                                              ": use the version of madang that wrote it, or a newer one");
+    if (shards == 0 || shards > 0xffff || text != format_text(shards))
+        return fail(errc::invalid_option, "its file `format` is damaged: restore a backup (madang store restore)");
+    return shards;
+}
+
+result<std::unique_ptr<data_dir>> data_dir::open(const fs::path& path, std::uint32_t shards, access how) {
+    std::error_code problem;
+    if (how == access::serve) fs::create_directories(path, problem);
+    if (!fs::is_directory(path, problem))
+        return refusal(path, how == access::serve ? "cannot be made: name a folder that can be written"
+                                                  : "is no folder of a store");
+    const int lock = ::open((path / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0) return refusal(path, system_error("cannot be written"));
+    std::unique_ptr<data_dir> result(new data_dir(path, lock));
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0)
+        return refusal(path, "another process uses it: stop that, or name another folder");
+
+    const bool has_format = fs::exists(path / "format", problem), has_database = fs::exists(result->database(), problem);
+    if (!has_format) {
+        if (has_database)
+            return refusal(path, "its file `format` is missing: restore a backup (madang store restore)");
+        if (how == access::inspect) return refusal(path, "there is no store in it");
+        result->new_ = true;
+        result->shards_ = shards;
+    } else {
+        std::ifstream in(path / "format", std::ios::binary);
+        std::ostringstream text;
+        text << in.rdbuf();
+        auto parsed = parse_format(std::move(text).str());
+        if (!parsed) return refusal(path, parsed.error().detail);
+        result->shards_ = *parsed;
+        // Between made()'s two steps the one is there and the other not.
+        if (!has_database) {
+            if (fs::exists(result->progress(), problem) || how == access::inspect)
+                return refusal(path, "its folder db is missing: restore a backup (madang store restore)");
+            result->new_ = true;
+        }
+    }
+    if (result->new_) fs::remove_all(result->new_database(), problem);
+    return result;
+}
+
+data_dir::~data_dir() { ::close(lock_); }
+
+result<void> data_dir::made() {
+    if (!write_durably(path_ / "format", format_text(shards_)))
+        return refusal(path_, system_error("cannot be written"));
+    if (rename(new_database().c_str(), database().c_str()) != 0 || !sync_folder(path_))
+        return refusal(path_, system_error("cannot be written"));
+    new_ = false;
+    return {};
+}
+
+bool data_dir::make_ballast(std::uint64_t bytes) const {
+    if (bytes == 0) return true;
+    const int file = ::open((path_ / "ballast").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) return false;
+    const bool done = posix_fallocate(file, 0, static_cast<off_t>(bytes)) == 0 &&
+                      ftruncate(file, static_cast<off_t>(bytes)) == 0;
+    ::close(file);
+    if (!done) drop_ballast();
+    return done;
+}
+
+void data_dir::drop_ballast() const { unlink((path_ / "ballast").c_str()); }
+
+}  // namespace madang

@@ -1,0 +1,33 @@
+// The store's bytes in memory: gone with the process, never full.
+#pragma once
+
+#include <array>
+#include <map>
+
+#include "storage/kv.hpp"
+
+namespace madang {
+
+class memory_kv : public kv {
+  public:
+    result<std::optional<std::string>> get(column from, std::string_view key) const override;
+    result<void> scan(column from, std::string_view begin, std::string_view end, direction order,
+                      const visitor& see) const override;
+    std::unique_ptr<kv_batch> new_batch() override;
+    result<void> commit(kv_batch& what) override;
+    std::unique_ptr<kv_view> view() override { return nullptr; }
+    // Memory has no compaction: what is over goes a little at each commit, round and round.
+    void set_now(std::int64_t ms) noexcept override { now_ms_ = ms; }
+
+    std::size_t records() const noexcept;
+
+  private:
+    void sweep();
+
+    std::array<std::map<std::string, std::string, std::less<>>, column_count> columns_;
+    std::int64_t now_ms_ = 0;
+    std::size_t sweep_column_ = 0;
+    std::string sweep_at_;
+};
+
+}  // namespace madang

@@ -1,0 +1,99 @@
+// One submitted batch on its way: writer, perhaps reader, perhaps syncer, answered.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "storage/late_read.hpp"
+#include "storage/store.hpp"
+
+namespace madang {
+
+struct submission {
+    std::vector<store_request> requests;
+    durability how = durability::buffered;
+    store::answers done;
+    std::size_t bytes = 0;  // of the queue's limit
+    bool changes = false;
+    bool only_frees = true;  // its changes
+
+    std::vector<store_answer> answers;
+    std::uint64_t sync_round = 0;  // answered when this is synced
+    std::vector<std::pair<std::size_t, late_read>> late;
+    std::shared_ptr<const kv_view> view;  // for `late`
+
+    void answer() { done(std::move(answers)); }
+};
+using submission_ptr = std::unique_ptr<submission>;
+
+// Between threads. Its bound is the submitters': what they may have unanswered.
+class submission_queue {
+  public:
+    void push(submission_ptr what) {
+        std::unique_lock lock(lock_);
+        waiting_.push_back(std::move(what));
+        wake(lock);
+    }
+    void push(std::vector<submission_ptr>& all) {  // leaves it empty
+        std::unique_lock lock(lock_);
+        for (auto& each : all) waiting_.push_back(std::move(each));
+        all.clear();
+        wake(lock);
+    }
+    void poke() {  // the taker returns, if with nothing
+        std::unique_lock lock(lock_);
+        poked_ = true;
+        wake(lock);
+    }
+    void close() {
+        std::unique_lock lock(lock_);
+        closed_ = true;
+        wake(lock);
+    }
+    bool closed() const {
+        const std::lock_guard lock(lock_);
+        return closed_;
+    }
+    // All that waits, in order, once there is something, behind what `into` holds. False: closed and empty.
+    bool take(std::deque<submission_ptr>& into) {
+        std::unique_lock lock(lock_);
+        sleeping_ = true;
+        wake_.wait(lock, [&] { return !waiting_.empty() || poked_ || closed_; });
+        return taken(into);
+    }
+    template <class Duration>
+    bool take_within(Duration longest, std::deque<submission_ptr>& into) {
+        std::unique_lock lock(lock_);
+        sleeping_ = true;
+        wake_.wait_for(lock, longest, [&] { return !waiting_.empty() || closed_; });
+        return taken(into);
+    }
+
+  private:
+    bool taken(std::deque<submission_ptr>& into) {
+        sleeping_ = poked_ = false;
+        const bool some = !waiting_.empty();
+        if (into.empty())
+            into.swap(waiting_);
+        else
+            for (auto& each : waiting_) into.push_back(std::move(each));
+        waiting_.clear();
+        return some || !closed_;
+    }
+    void wake(std::unique_lock<std::mutex>& lock) {
+        const bool sleeping = std::exchange(sleeping_, false);
+        lock.unlock();
+        if (sleeping) wake_.notify_one();
+    }
+
+    mutable std::mutex lock_;
+    std::condition_variable wake_;
+    std::deque<submission_ptr> waiting_;
+    bool sleeping_ = false, poked_ = false, closed_ = false;
+};
+
+}  // namespace madang

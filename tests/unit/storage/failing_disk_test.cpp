@@ -1,0 +1,190 @@
+// Writes that fail: nothing of them is there, nothing acknowledged is lost, and it heals.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "tests/support/faulty_file_system.hpp"
+#include "tests/support/store_world.hpp"
+
+namespace madang::test {
+namespace {
+
+using testing::ElementsAre;
+using fault = faulty_file_system::fault;
+namespace fs = std::filesystem;
+
+// Fails the commits that it is told to.
+class faulty_kv final : public memory_kv {
+  public:
+    result<void> commit(kv_batch& what) override {
+        if (++commits_ % every_ == 0) return fail(errc::storage_full, "as asked");
+        return memory_kv::commit(what);
+    }
+    explicit faulty_kv(int every) : every_(every) {}
+
+  private:
+    int commits_ = 0;
+    const int every_;
+};
+
+TEST(FailingDisk, AFailedCommitLeavesMemoryAsItWas) {
+    metrics counts;
+    system_clock_source clock;
+    for (int every = 2; every < 6; ++every) {
+        auto of = make_store(std::make_unique<faulty_kv>(every), generation{}, {4, 64 << 20, 8 << 20, 1000, 4 << 20},
+                             clock, counts)
+                      .value();
+        std::vector<std::string> kept;
+        std::uint64_t present = 0;
+        std::set<std::string> seen;
+        int refused = 0;
+        for (int i = 0; i < 60; ++i) {
+            const auto text = std::to_string(i);
+            auto what = publish("g", text, 1000);
+            what.idempotency_key = "k" + text;
+            auto got = ask(*of, {what, enter("g", "c" + text, "u" + text), leave("g", "c" + std::to_string(i - 2)),
+                                 history("g"), queries::presence_stats{"g"}});
+            if (got[0]) {
+                kept.push_back(text);
+                EXPECT_EQ(as<published>(got[0]).at.offset, kept.size());
+                present = as<presence_change>(got[2]).counts.clients;
+                if (as<presence_change>(got[2]).changed) seen.insert("u" + std::to_string(i - 2));
+            } else {
+                ++refused;
+                for (int change = 0; change < 3; ++change) EXPECT_EQ(got[static_cast<std::size_t>(change)].error().code, errc::storage_full);
+            }
+            if (kept.empty()) {
+                EXPECT_EQ(got[3].error().code, errc::storage_full);  // no stream, and none can begin
+                continue;
+            }
+            EXPECT_EQ(texts(as<history_page>(got[3])), kept);
+            EXPECT_EQ(as<presence_counts>(got[4]).clients, present);
+            EXPECT_EQ(as<std::vector<last_seen_entry>>(ask(*of, store_request(queries::last_seen{"g", 1000}))).size(), seen.size());
+        }
+        EXPECT_EQ(refused, 60 / every);
+    }
+}
+
+class FailingFiles : public testing::Test {
+  protected:
+    FailingFiles() {
+        world_.settings.file_system = files_;
+        world_.open();
+    }
+    store_answer put(const std::string& group, durability how = durability::buffered) {
+        return ask(*world_.it, store_request(publish(group, "x", 100'000)), how);
+    }
+    // Publishes until it is accepted again.
+    position put_until_accepted(const std::string& group) {
+        for (;;)
+            if (auto got = put(group); got) return as<published>(std::move(got)).at;
+    }
+    void kill() {
+        copy_as_killed(folder_.path() / "live", folder_.path() / "killed");
+        world_.close();
+        fs::remove_all(folder_.path() / "live");
+        fs::rename(folder_.path() / "killed", folder_.path() / "live");
+    }
+
+    temporary_folder folder_;
+    std::shared_ptr<faulty_file_system> files_ = std::make_shared<faulty_file_system>();
+    disk_world world_{folder_.path() / "live"};
+};
+
+TEST_F(FailingFiles, AFullDiskIsToldReadOnAndHealed) {
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
+    for (std::uint64_t round = 1; round < 4; ++round) {
+        files_->appends = fault::full;
+        EXPECT_EQ(put("a").error().code, errc::storage_full);
+        EXPECT_EQ(put("b").error().code, errc::storage_full);
+        EXPECT_EQ(world_.it->health().error().code, errc::storage_full);
+        EXPECT_EQ(page(*world_.it, history("a")).top.offset, round);
+        files_->appends = fault::none;
+        EXPECT_EQ(put_until_accepted("a"), (position{"fresh", round + 1}));
+        EXPECT_TRUE(world_.it->health());
+    }
+    kill();
+    world_.open();
+    EXPECT_EQ(page(*world_.it, history("a")).top, (position{"fresh", 4}));
+    EXPECT_EQ(page(*world_.it, history("b", 0)).top.offset, 0u);
+}
+
+TEST_F(FailingFiles, ABrokenDiskIsToldSo) {
+    files_->appends = fault::broken;
+    EXPECT_EQ(put("a").error().code, errc::storage_failed);
+    EXPECT_EQ(world_.it->health().error().code, errc::storage_failed);
+    files_->appends = fault::none;
+    EXPECT_EQ(put_until_accepted("a").offset, 1u);
+}
+
+// The log has the whole record, and yet the write failed: it must never come back.
+TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterAKill) {
+    put("a");
+    files_->appends = fault::full_after_writing;
+    files_->everything = true;  // and so nothing heals
+    ASSERT_FALSE(put("a"));
+    kill();
+    files_->appends = fault::none;
+    world_.open();
+    EXPECT_EQ(page(*world_.it, history("a")).top.offset, 1u);
+    EXPECT_EQ(as<published>(put("a")).at.offset, 2u);
+    kill();
+    world_.open();
+    EXPECT_EQ(page(*world_.it, history("a")).top.offset, 2u);
+}
+
+TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterHealingAndAKill) {
+    put("a");
+    for (std::uint64_t round = 2; round < 5; ++round) {
+        files_->appends = fault::full_after_writing;
+        ASSERT_FALSE(put("refused"));
+        files_->appends = fault::none;
+        EXPECT_EQ(put_until_accepted("a").offset, round);
+        kill();
+        world_.open();
+        EXPECT_EQ(page(*world_.it, history("a")).top.offset, round);
+        EXPECT_EQ(page(*world_.it, history("refused", 0)).top.offset, 0u);
+    }
+}
+
+TEST_F(FailingFiles, ASyncThatFailsIsAnsweredOnceItIsTrue) {
+    files_->syncs = fault::broken;
+    std::promise<store_answer> answered;
+    world_.it->submit({publish("a", "x")}, durability::synced,
+                      [&](std::vector<store_answer> got) { answered.set_value(std::move(got.at(0))); });
+    auto future = answered.get_future();
+    while (world_.it->health()) std::this_thread::yield();
+    EXPECT_EQ(future.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+    files_->syncs = fault::none;
+    EXPECT_EQ(as<published>(future.get()).at.offset, 1u);
+}
+
+TEST_F(FailingFiles, BelowTheFreeSpaceMarkOnlyWhatFreesSpaceIsAccepted) {
+    put("a");
+    ask(*world_.it, store_request(enter("a", "c", "u")));
+    world_.close();
+    world_.settings.free_bytes = std::uint64_t{1} << 60;
+    world_.open();
+    EXPECT_EQ(put("a").error().code, errc::storage_full);
+    EXPECT_EQ(world_.it->health().error().code, errc::storage_full);
+    EXPECT_EQ(ask(*world_.it, store_request(enter("a", "d", "u"))).error().code, errc::storage_full);
+    EXPECT_EQ(ask(*world_.it, store_request(history("new", 0))).error().code, errc::storage_full);
+    EXPECT_TRUE(as<presence_change>(ask(*world_.it, store_request(leave("a", "c")))).changed);
+    EXPECT_EQ(as<position>(ask(*world_.it, store_request(commands::remove_history{"a", noon}))).offset, 1u);
+    auto mixed = ask(*world_.it, {commands::remove_history{"a", noon}, publish("a", "x"), history("a")});
+    EXPECT_EQ(mixed[0].error().code, errc::storage_full);
+    EXPECT_EQ(mixed[1].error().code, errc::storage_full);
+    EXPECT_TRUE(mixed[2]);
+}
+
+TEST_F(FailingFiles, MoreThanTheQueueHoldsIsBusy) {
+    world_.close();
+    world_.limits.queue_bytes = 4096;
+    world_.open();
+    EXPECT_EQ(ask(*world_.it, store_request(publish("a", std::string(8192, 'x')))).error().code, errc::busy);
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
+    EXPECT_EQ(world_.counts->total(labelled_counter::store_refused, "busy"), 1u);
+}
+
+}  // namespace
+}  // namespace madang::test
