@@ -84,6 +84,7 @@ function switch_to(title) {
   $("say").value = active.draft;
   $("newer").hidden = true;
   history.replaceState(null, "", `#${encodeURIComponent(title)}`);
+  $("other_page").href = `centrifuge.html#${encodeURIComponent(title)}`;
   memory.set("rooms", JSON.stringify([...rooms.keys()]));
   active.log.to_end();
   grow();

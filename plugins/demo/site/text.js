@@ -20,6 +20,9 @@ const sentences = {
     people_hint: "A token, under Notifications, tells the room who you are; without one you are a guest.",
     typing_one: "{who} is typing", typing_two: "{who} and {other} are typing", typing_many: "{n} people are typing",
     websocket: "WebSocket", http_stream: "HTTP stream", sse: "SSE", transport_note: "This room comes over {transport}",
+    transport_label: "Transport", transport_best: "the best that opens",
+    missing_title: "The package is not here yet", missing_text: "Madang brings no code of others along. npm puts the package where this page looks for it:",
+    missing_then: "Then load this page again. ./dev run does it by itself.",
     other_page: "The same room through the npm package centrifuge", this_page: "The same room over plain WebSocket",
     you: "You", room_log: "Messages in {room}",
     token_label: "Your token (a JWT)", connect: "Connect", disconnect: "Disconnect", token_how: "How to get a token",
@@ -50,6 +53,9 @@ const sentences = {
     people_hint: "알림에 토큰을 넣으면 방에서도 그 사용자가 됩니다. 없으면 손님입니다.",
     typing_one: "{who} 님이 쓰고 있습니다", typing_two: "{who} 님과 {other} 님이 쓰고 있습니다", typing_many: "{n}명이 쓰고 있습니다",
     websocket: "WebSocket", http_stream: "HTTP 스트림", sse: "SSE", transport_note: "이 방의 전송 방식: {transport}",
+    transport_label: "전송 방식", transport_best: "되는 것 가운데 가장 좋은 것",
+    missing_title: "패키지가 아직 없습니다", missing_text: "마당은 남의 코드를 싣고 다니지 않습니다. npm이 이 페이지가 찾는 곳에 패키지를 둡니다:",
+    missing_then: "그런 다음 이 페이지를 다시 불러오세요. ./dev run은 저절로 합니다.",
     other_page: "같은 방을 npm 패키지 centrifuge로 보기", this_page: "같은 방을 WebSocket으로 보기",
     you: "나", room_log: "{room}의 메시지",
     token_label: "토큰 (JWT)", connect: "연결", disconnect: "끊기", token_how: "토큰을 얻는 방법",
@@ -77,7 +83,7 @@ export function translate(root) {
   for (const e of root.querySelectorAll("[data-text]")) e.textContent = t(e.dataset.text);
   for (const e of root.querySelectorAll("[data-label]")) {
     e.setAttribute("aria-label", t(e.dataset.label));
-    if (e.matches("button")) e.title = t(e.dataset.label);
+    if (e.matches("button, a")) e.title = t(e.dataset.label);
   }
   for (const e of root.querySelectorAll("[data-placeholder]")) e.placeholder = t(e.dataset.placeholder);
 }
