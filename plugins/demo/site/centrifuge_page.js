@@ -159,6 +159,7 @@ function say() {
   const text = $("say").value.replace(/\s+$/, "");
   if (!text.trim()) return;
   $("say").value = "";
+  typing_told = 0;
   grow();
   deliver({ kind: "message", own: true, author: name, text, raw: compose(name, text), at: new Date(), status: "sending" });
   log.to_end();

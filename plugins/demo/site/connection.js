@@ -49,6 +49,7 @@ export class Connection {
   start() {
     if (this.state === "open" || this.state === "connecting") return;
     this.clear_timer(this.timer);
+    if (this.state === "refused" || this.state === "ended") this.which = 0;
     let socket;
     try {
       socket = this.transports[this.which].make();
@@ -78,7 +79,7 @@ export class Connection {
       this.close_code = event.code;
       this.close_reason = event.reason;
       if (opened_at !== null && this.now() - opened_at >= stable_after_ms) this.attempt = 0;
-      if (!may_return(event.code)) this.#enter("ended");
+      if (!may_return(event.code)) this.#enter(opened_at === null ? "refused" : "ended");
       else if (opened_at !== null || (this.was_open && this.transports.length === 1)) this.#wait();
       else this.#ask_whether_refused();
     };

@@ -50,6 +50,7 @@ export class Room {
     if (this.queue.length >= longest_queue) return false;
     const entry = { kind: "message", own: true, author, text, raw: compose(author, text), at: new Date(), status: "queued" };
     this.queue.push(entry);
+    this.typing_told = 0; // what is written next is news
     this.view.entry(this, entry);
     this.#pump();
     return true;
