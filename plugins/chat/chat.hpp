@@ -101,6 +101,7 @@ class ChatConsumer : public madang::JsonConsumer {
             return refuse("too fast: wait " + std::to_string((next_message_ - time).count()) + " ms");
         }
         next_message_ = time + rules_.cooldown;
+        next_typing_ = {};
         // Written once; every member sends on this very payload. Other keys of the client's object stay
         // behind.
         const bool taken =

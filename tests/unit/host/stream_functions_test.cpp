@@ -117,6 +117,7 @@ struct StreamFunctions : ::testing::Test {
         std::string error;
         EXPECT_TRUE(host.add(plugin_n<1>(), "test", error)) << error;
         table = static_cast<const madang_streams*>(given->get_extension(me, MADANG_STREAMS));
+        data = given->payload_new(me, str("{}"));
     }
     ~StreamFunctions() override { given->payload_release(data); }
     madang_status publish(madang_connection* for_whom = nullptr,
@@ -143,7 +144,7 @@ struct StreamFunctions : ::testing::Test {
     recording_connection port;
     madang_connection* connection = to_abi(static_cast<connection_port*>(&port));
     const madang_streams* table = nullptr;
-    madang_payload* data = given->payload_new(me, str("{}"));
+    madang_payload* data = nullptr;
     heard told;
 };
 
