@@ -29,7 +29,7 @@ int hex_digit(char c) noexcept {
 // The first of eight bytes that means something within a string: a quote, a backslash, a control character or
 // the beginning of a longer character. The usual tricks with a byte per lane; what lies behind the first hit
 // may be wrong.
-constexpr std::uint64_t lanes(std::uint8_t byte) noexcept { return 0x0101010101010101 * byte; }
+constexpr std::uint64_t lanes(std::uint8_t byte) noexcept { return 0x0101010101010101u * byte; }
 constexpr std::uint64_t zero_lanes(std::uint64_t word) noexcept {
     return (word - lanes(1)) & ~word & lanes(0x80);
 }

@@ -284,7 +284,8 @@ void client_session::state::command(const client_command& what) {
     if (what.what == verb::subscribe) return subscribe_by_server(what);
     if (what.what == verb::unsubscribe) {
         const auto code = what.code == 0 ? std::uint16_t{2000} : what.code;
-        const std::string_view reason = what.reason.empty() ? "server unsubscribe" : what.reason;
+        const std::string_view reason =
+            what.reason.empty() ? std::string_view("server unsubscribe") : what.reason;
         if (!what.group.empty()) {
             if (auto* which = find(what.group)) unsubscribe(*which, code, reason);
             return;

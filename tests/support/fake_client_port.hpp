@@ -1,5 +1,5 @@
-// A client session's connection and everything behind it, played by the test: what was called is written down, and
-// answers wait until the test lets them go, in the order it likes.
+// A client session's connection and everything behind it, played by the test: what was called is written
+// down, and answers wait until the test lets them go, in the order it likes.
 #pragma once
 
 #include <chrono>
