@@ -230,6 +230,22 @@ TEST_F(RewritingTransport, DropsWhatTheClientSendsOnTheStream) {
     EXPECT_TRUE(peer.reading()) << "for its FIN";
 }
 
+TEST_F(RewritingTransport, EndsAStreamWhoseClientDoesNotStopSending) {
+    make();
+    for (int i = 0; i < 70; ++i) {
+        io->wait_readable(waiter);
+        peer.send(std::string(1000, 'x'));
+        on.run();
+        if (i < 60) {
+            EXPECT_EQ(waiter.readable, 0);
+            EXPECT_EQ(peer.unread(), 0u);
+        }
+    }
+    EXPECT_GE(waiter.readable, 1);
+    read();
+    EXPECT_EQ(ended, outcome::failed);
+}
+
 TEST_F(RewritingTransport, TakesTheClientsFinForItsLoss) {
     make();
     io->wait_readable(waiter);
