@@ -403,6 +403,32 @@ TEST(ClientTransports, PollsLoseNothingBetweenThem) {
     node.until([&] { return node.consumers == 0; });
 }
 
+TEST(ClientTransports, ADrainTellsEveryTransport) {
+    serving_node node(2, 64 << 20, std::chrono::hours{1});
+    socket_wire socket(node.port);
+    socket.say(connect_line);
+    socket.next();
+    stream_wire lines(node.port, http_stream()), events(node.port, sse()),
+        bare(node.port, get("/connection/uni_sse"));
+    lines.next();
+    events.next();
+    bare.next();
+    auto polling = connect_to(node.port);
+    send_all(polling, get("/connection/poll?group=a"));
+    node.until([&] { return node.subscriptions == 1; });
+    node.drain();
+    EXPECT_EQ(socket.next(), "close:1001");
+    for (auto* stream : {&lines, &events, &bare}) {
+        const auto told = stream->next_json();
+        EXPECT_EQ((stream == &bare ? told : told["push"])["disconnect"]["code"], 3001) << told;
+        EXPECT_EQ(stream->next(), "end");
+    }
+    const auto answer = receive_until(polling, "}\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
+    EXPECT_NE(answer.find(R"("since":"E:0")"), std::string::npos) << answer;
+    node.until([&] { return node.consumers == 0; });
+}
+
 TEST(ClientTransports, APollTellsWhatTheSessionMayNot) {
     serving_node node(1);
     auto fd = connect_to(node.port);

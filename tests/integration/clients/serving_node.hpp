@@ -27,10 +27,11 @@ namespace madang::testing {
 
 class serving_node {
   public:
-    explicit serving_node(std::uint32_t loops, std::size_t outbox_bytes = 64 << 20) {
+    explicit serving_node(std::uint32_t loops, std::size_t outbox_bytes = 64 << 20,
+                          std::chrono::milliseconds poll_timeout = std::chrono::milliseconds{300}) {
         settings.loops = loops;
         settings.listen = "127.0.0.1:0";
-        settings.poll_timeout = std::chrono::milliseconds{300};
+        settings.poll_timeout = poll_timeout;
         type.struct_size = sizeof type;
         type.context = this;
         type.create = [](void* context, madang_connection* c) {
@@ -117,12 +118,15 @@ class serving_node {
         }
     }
 
+    void drain() { all->drain(std::chrono::milliseconds{0}); }
+
     options settings;
     metrics counts;
     connection_limits limits{0, 0};
     std::uint16_t port = 0;
     std::atomic<int> consumers{0};
     std::atomic<int> last_code{0};
+    std::atomic<int> subscriptions{0};  // answered
     std::unique_ptr<client_site> clients;
 
   private:
@@ -205,13 +209,14 @@ class serving_node {
                     top = what.value("offset", std::size_t{0});
                 }
             }
-            const bool recover = what.value("recover", false);
-            return say({{"id", id},
-                        {"subscribe",
-                         {{"epoch", "E"},
-                          {"offset", top},
-                          {"recovered", recover},
-                          {"publications", std::move(publications)}}}});
+            const auto status = say({{"id", id},
+                                     {"subscribe",
+                                      {{"epoch", "E"},
+                                       {"offset", top},
+                                       {"recovered", what.value("recover", false)},
+                                       {"publications", std::move(publications)}}}});
+            ++home.subscriptions;
+            return status;
         }
         madang_status publish(int id, const json& what) {
             const auto group = what.value("channel", "");

@@ -151,6 +151,14 @@ TEST_F(ClientSite, AnswersTheSubprotocolsThatItSpeaks) {
               400u);
 }
 
+TEST_F(ClientSite, RefusesProtobufHoweverItIsAskedFor) {
+    const header_list binary{{"content-type", "application/octet-stream"}};
+    EXPECT_EQ(refused(request("POST", "/connection/http_stream", binary, "{}")).status, 400u);
+    EXPECT_EQ(refused(request("POST", "/emulation", binary, "{}")).status, 400u);
+    EXPECT_EQ(refused(handshake("/connection/websocket?cf_protocol=protobuf")).status, 400u);
+    EXPECT_TRUE(arrive(handshake("/connection/websocket?cf_protocol=json")).io);
+}
+
 TEST_F(ClientSite, SaysWhatAWebSocketNeeds) {
     auto plain = refused(request("GET", "/connection/websocket"));
     EXPECT_EQ(plain.status, 426u);
