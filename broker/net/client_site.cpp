@@ -26,6 +26,7 @@ enum class kind : std::uint8_t { websocket, stream, poll, emulation };
 constexpr std::size_t inbox_messages = 4;
 // Of publications in one answer to a poll; the rest comes with the next.
 constexpr std::size_t poll_bytes = 1024 * 1024;
+constexpr std::string_view json_only = "the protocol is spoken in JSON only, not in Protobuf";
 // Beyond poll_timeout, for the session to be made.
 constexpr auto poll_grace = 15s;
 
@@ -39,6 +40,12 @@ std::vector<name_value> views_of(const header_list& headers) {
 bool has_header(const http_request& request, std::string_view name) {
     return std::any_of(request.headers.begin(), request.headers.end(),
                        [&](const auto& h) { return h.first == name; });
+}
+
+// As Centrifugo's clients ask for it, other than by subprotocol.
+bool asks_for_protobuf(const http_request& request) {
+    return query_value(request.query, "cf_protocol") == "protobuf" ||
+           request.header("content-type") == "application/octet-stream";
 }
 
 // No length is known, so the body is chunked where the client can read that (a cut stream then differs from
@@ -135,6 +142,7 @@ http_answer client_site::serve(const route& where, loop& on, http_request& reque
         if (where.what == kind::emulation) on.metrics().add(labelled_counter::emulation_refused, "too_large");
         return error_response(413, "the body is too large", request.request_id);
     }
+    if (asks_for_protobuf(request)) return refuse(on, request, 400, json_only, "protocol");
     switch (where.what) {
         case kind::websocket:
             return websocket(where, on, request);
@@ -166,8 +174,7 @@ http_answer client_site::websocket(const route& where, loop& on, http_request& r
                shaken.subprotocols.end();
     };
     const bool json = offers("centrifuge-json");
-    if (offers("centrifuge-protobuf") && !json)
-        return refuse(on, request, 400, "the protocol is spoken in JSON only, not in Protobuf", "protocol");
+    if (offers("centrifuge-protobuf") && !json) return refuse(on, request, 400, json_only, "protocol");
     std::string first;
     if (auto given = query_value(request.query, "cf_connect"); given && where.unidirectional) {
         if (!valid_utf8(*given)) return refuse(on, request, 400, "cf_connect is not UTF-8", "malformed");

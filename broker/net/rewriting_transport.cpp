@@ -10,7 +10,8 @@
 namespace madang {
 namespace {
 
-constexpr std::size_t piece = 32 * 1024;  // taken of the connection at a time
+constexpr std::size_t piece = 32 * 1024;        // taken of the connection at a time
+constexpr std::size_t noise_bound = 64 * 1024;  // of what a client sends on a stream, where nothing is due
 
 // Outlives its handle while the socket will call it.
 class rewriting_core final : public std::enable_shared_from_this<rewriting_core>,
@@ -190,6 +191,8 @@ class rewriting_core final : public std::enable_shared_from_this<rewriting_core>
             const auto got = socket_->read_some(nowhere, sizeof nowhere);
             if (got.what == outcome::would_block) return;
             if (got.what != outcome::done) lost_ = got.what;
+            noise_ += got.bytes;
+            if (noise_ > noise_bound) lost_ = outcome::failed;
         }
     }
 
@@ -232,6 +235,7 @@ class rewriting_core final : public std::enable_shared_from_this<rewriting_core>
     emulation_registry::ticket ticket_;
     std::string input_;  // frames for the connection
     std::size_t input_read_ = 0;
+    std::size_t noise_ = 0;
     std::string waiting_;  // rewritten, for the socket
     std::shared_ptr<rewriting_core> read_hold_, write_hold_;
 };

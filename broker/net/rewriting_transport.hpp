@@ -17,9 +17,9 @@ namespace madang {
 class loop;
 
 // Over `socket`, which has no waits under way. For the shapes that are HTTP responses, what the client still
-// sends is read and dropped, and its FIN is the connection's loss; commands come from the ticket's inbox, if
-// there is one. After the body's end the connection reads a close frame. For frame_rewriter::shape::websocket
-// reading goes to the socket as it is.
+// sends is read and dropped (more than 64 KiB of it fails the connection), and its FIN is the connection's
+// loss; commands come from the ticket's inbox, if there is one. After the body's end the connection reads a
+// close frame. For frame_rewriter::shape::websocket reading goes to the socket as it is.
 std::unique_ptr<transport> make_rewriting_transport(loop& on, std::unique_ptr<transport> socket,
                                                     frame_rewriter::format how,
                                                     emulation_registry::ticket ticket = {});
