@@ -1,7 +1,8 @@
-// madang: serve, check, bench, health.
+// madang: serve, check, bench, health, and the commands of api_commands.hpp.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "broker/app/api_commands.hpp"
 #include "broker/app/commands.hpp"
 #include "broker/bench/bench.hpp"
 #include "broker/core/configuration.hpp"
@@ -31,6 +32,9 @@ int main(int argc, char** argv) {
     auto* health = app.add_subcommand("health", "Exit 0 when the address answers 200 (for containers)");
     health->add_option("--url", health_url, "what to ask")->capture_default_str();
 
+    api_command_values api_values;
+    add_api_commands(app, api_values);
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& e) {
@@ -48,7 +52,8 @@ int main(int argc, char** argv) {
         if (*serve) return run_serve(serve_values);
         if (*check) return run_check(check_values);
         if (*health) return run_health(health_url);
-        return bench::bench_main(bench_values);
+        if (*benchmark) return bench::bench_main(bench_values);
+        return run_api_command(api_values);
     } catch (const std::exception& e) {
         std::cerr << "madang: " << e.what() << "\n";
         return 1;

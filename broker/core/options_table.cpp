@@ -21,7 +21,7 @@ const option_row rows[] = {
     {"Where to listen",
      "internal-listen",
      &o::internal_listen,
-     "Address and port of metrics and readiness; keep it off public networks",
+     "Address and port of metrics, readiness and the server API; keep it off public networks",
      {.form = form::address}},
     {"Where to listen",
      "tls-certificate",

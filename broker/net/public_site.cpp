@@ -223,12 +223,6 @@ http_answer public_site::serve_file(http_request& request) {
     return std::move(*found);
 }
 
-internal_site::internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
-                             std::unique_ptr<api_site> api)
-    : metrics_text_(std::move(metrics_text)), ready_(std::move(ready)), api_(std::move(api)) {}
-
-internal_site::~internal_site() = default;
-
 http_answer internal_site::handle(loop& on, http_request& request, reply_function reply) {
     if (auto answer = health(request, ready_)) return std::move(*answer);
     if (api_ && api_site::serves(request.path)) return api_->handle(on, request, std::move(reply));

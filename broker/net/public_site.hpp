@@ -92,15 +92,16 @@ class public_site final : public http_dispatcher {
 // internal listener.
 class internal_site final : public http_dispatcher {
   public:
+    // `api` outlives *this; null: there is nothing at /api.
     internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
-                  std::unique_ptr<api_site> api = nullptr);
-    ~internal_site();
+                  api_site* api = nullptr)
+        : metrics_text_(std::move(metrics_text)), ready_(std::move(ready)), api_(api) {}
     http_answer handle(loop& on, http_request& request, reply_function reply) override;
 
   private:
     std::function<std::string()> metrics_text_;
     std::function<bool()> ready_;
-    std::unique_ptr<api_site> api_;
+    api_site* api_;
 };
 
 }  // namespace madang

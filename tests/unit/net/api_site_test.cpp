@@ -24,12 +24,12 @@ struct ApiSite : ::testing::Test {
     void keys(const std::vector<std::string>& entries) {
         auto ring = api_key_ring::parse(entries);
         ASSERT_TRUE(ring) << ring.error();
-        auto api = std::make_unique<api_site>(api_site::parts{.streams = streams,
-                                                              .keys = std::move(*ring),
-                                                              .limits = limits,
-                                                              .timeout = {},
-                                                              .version = "1.2.3"});
-        site = std::make_unique<internal_site>([] { return "metrics"; }, [] { return true; }, std::move(api));
+        api = std::make_unique<api_site>(api_site::parts{.streams = streams,
+                                                         .keys = std::move(*ring),
+                                                         .limits = limits,
+                                                         .timeout = {},
+                                                         .version = "1.2.3"});
+        site = std::make_unique<internal_site>([] { return "metrics"; }, [] { return true; }, api.get());
     }
     struct answered {
         unsigned status = 0;
@@ -68,6 +68,7 @@ struct ApiSite : ::testing::Test {
     testing::fake_loop loop;
     testing::fake_streams streams;
     api_limits limits;
+    std::unique_ptr<api_site> api;
     std::unique_ptr<internal_site> site;
 };
 

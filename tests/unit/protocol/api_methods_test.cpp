@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -388,6 +390,25 @@ TEST_F(ApiOpenapi, TruncatedAndBareAnswersFitToo) {
     }
     const auto mixed = whole("batch", R"({"commands":[{"info":{}},{"fly":{}}]})");
     EXPECT_TRUE(fits(document, answer_schema("batch"), mixed));
+}
+
+// docs/server-api.md: `api METHOD 'BODY'`, and the answer in the next line.
+TEST_F(ApiOpenapi, ThePagesExamplesAreTrue) {
+    streams.keep(5);
+    std::ifstream page(MADANG_SERVER_API_PAGE);
+    std::set<std::string> shown;
+    for (std::string line, answer; std::getline(page, line);) {
+        if (!line.starts_with("api ") || !line.ends_with('\'') || !std::getline(page, answer)) continue;
+        const auto method = line.substr(4, line.find(' ', 4) - 4);
+        const auto quote = line.find('\'');
+        const auto body = line.substr(quote + 1, line.size() - quote - 2);
+        ASSERT_NE(find_api_method(method), nullptr) << line;
+        shown.insert(method);
+        EXPECT_TRUE(fits(document, request_schema(method), json::parse(body))) << line;
+        EXPECT_TRUE(fits(document, answer_schema(method), json::parse(answer))) << answer;
+        EXPECT_FALSE(whole(method, body).contains("error")) << line;
+    }
+    EXPECT_EQ(shown.size(), api_methods().size());
 }
 
 TEST_F(ApiOpenapi, TheSchemasRefuseSomething) {
