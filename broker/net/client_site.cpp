@@ -27,8 +27,8 @@ constexpr std::size_t inbox_messages = 4;
 // Of publications in one answer to a poll; the rest comes with the next.
 constexpr std::size_t poll_bytes = 1024 * 1024;
 constexpr std::string_view json_only = "the protocol is spoken in JSON only, not in Protobuf";
-// Beyond poll_timeout, for the session to be made.
-constexpr auto poll_grace = 15s;
+// Of its session, in which a poll has its answer or is refused.
+constexpr auto poll_grace = 5s;
 
 std::vector<name_value> views_of(const header_list& headers) {
     std::vector<name_value> result;
@@ -255,16 +255,16 @@ http_answer client_site::poll(const route& where, loop& on, http_request& reques
 
     http_response shown;
     add_cors(request, shown);
-    const auto timeout = services_.settings.poll_timeout;
+    const poll_times times{services_.settings.client_connect_timeout, services_.settings.poll_timeout};
     ready->io = make_poll_transport(
-        on, poll_collector(std::move(*asked), poll_bytes), timeout, request.request_id,
+        on, poll_collector(std::move(*asked), poll_bytes), times, request.request_id,
         [reply = std::move(reply), headers = std::move(shown.headers)](http_response response) {
             response.headers.insert(response.headers.end(), headers.begin(), headers.end());
             reply(std::move(response));
         });
     on.metrics().add(where.count);
     services_.on_arrival(on, std::move(*ready));
-    return awaiting_reply{timeout + poll_grace};
+    return awaiting_reply{times.setup + times.wait + poll_grace};
 }
 
 http_answer client_site::emulate(loop& on, http_request& request) {

@@ -15,16 +15,14 @@ namespace {
 
 class poll_transport final : public transport {
   public:
-    poll_transport(loop& on, poll_collector collector, std::chrono::milliseconds timeout,
-                   std::string request_id, std::function<void(http_response)> reply)
+    poll_transport(loop& on, poll_collector collector, poll_times times, std::string request_id,
+                   std::function<void(http_response)> reply)
         : loop_(on),
           collector_(std::move(collector)),
+          timeout_(times.wait),
           request_id_(std::move(request_id)),
           reply_(std::move(reply)) {
-        timer_ = loop_.schedule(timeout, [this] {
-            timer_ = {};
-            finish();
-        });
+        finish_after(times.setup);
     }
     ~poll_transport() override { close(); }
 
@@ -76,9 +74,20 @@ class poll_transport final : public transport {
             if (collector_.on_line(std::string_view(lines_).substr(begin, end - begin)) && reply_)
                 append_client_frame(input_, ws_opcode::text, "{}");
         lines_.erase(0, begin);
-        if (collector_.refused() || collector_.full()) finish();
+        if (collector_.refused() || collector_.full())
+            finish();
+        else if (collector_.complete() && !std::exchange(ready_, true))
+            finish_after(timeout_);
         if (rewriter_.ended()) end_input();
         tell_reader();
+    }
+
+    void finish_after(std::chrono::milliseconds delay) {
+        loop_.cancel(timer_);
+        timer_ = loop_.schedule(delay, [this] {
+            timer_ = {};
+            finish();
+        });
     }
 
     // With what there is.
@@ -128,12 +137,14 @@ class poll_transport final : public transport {
     loop& loop_;
     poll_collector collector_;
     frame_rewriter rewriter_{frame_rewriter::format{}};  // to lines
+    const std::chrono::milliseconds timeout_;
     std::string request_id_;
     std::function<void(http_response)> reply_;  // null once called
     timer_id timer_;
     transport_waiter* reader_ = nullptr;
     std::string lines_;
     std::string input_;
+    bool ready_ = false;  // every group is subscribed
     bool closed_ = false;
     bool shut_ = false;
     bool end_told_ = false;
@@ -141,10 +152,10 @@ class poll_transport final : public transport {
 
 }  // namespace
 
-std::unique_ptr<transport> make_poll_transport(loop& on, poll_collector collector,
-                                               std::chrono::milliseconds timeout, std::string request_id,
+std::unique_ptr<transport> make_poll_transport(loop& on, poll_collector collector, poll_times times,
+                                               std::string request_id,
                                                std::function<void(http_response)> reply) {
-    return std::make_unique<poll_transport>(on, std::move(collector), timeout, std::move(request_id),
+    return std::make_unique<poll_transport>(on, std::move(collector), times, std::move(request_id),
                                             std::move(reply));
 }
 
