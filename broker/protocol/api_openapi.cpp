@@ -62,15 +62,20 @@ json failures() {
 }
 
 json operation(const api_method& method) {
-    const auto result = json::parse(method.result);
+    auto result = json::parse(method.result);
     json answer;
-    if (method.name == "batch")  // as Centrifugo's: without a result around it
+    if (method.name == "batch") {  // as Centrifugo's: without a result around it
+        auto& reply = result["properties"]["replies"]["items"]["properties"];
+        reply["error"] = {{"$ref", "#/components/schemas/Error"}};
+        for (const auto& each : api_methods())
+            if (&each != &method) reply[std::string(each.name)] = json::parse(each.result);
         answer = {{"oneOf", json::array({result, {{"$ref", "#/components/schemas/Failure"}}})}};
-    else
+    } else {
         answer = {{"type", "object"},
                   {"minProperties", 1},
                   {"maxProperties", 1},
                   {"properties", {{"result", result}, {"error", {{"$ref", "#/components/schemas/Error"}}}}}};
+    }
     auto responses = failures();
     responses["200"] = answer_of(std::move(answer));
     auto request = body_of(json::parse(method.request));

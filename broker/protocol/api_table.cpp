@@ -51,52 +51,33 @@ constexpr api_method methods[] = {
      R"({"type":"object","required":["channel"],"properties":{
          "channel":{"$ref":"#/components/schemas/Channel"},)" MADANG_WHOM R"(,
          "info":{"description":"Any JSON value: the member's chan_info"},
-    "b64info" : {"type" : "string"},
-    "data" : {"description" : "Any JSON value: told to the client"},
-    "b64data" : {"type" : "string"},
-    "expire_at" : {"type" : "integer", "description" : "Unix seconds; 0: never"},
-    "recover_since" : {"$ref" : "#/components/schemas/StreamPosition"},
-    "override" : {"type" : "object", "description" : "Without effect"}
-}
-})",
+         "b64info":{"type":"string"},
+         "data":{"description":"Any JSON value: told to the client"},"b64data":{"type":"string"},
+         "expire_at":{"type":"integer","description":"Unix seconds; 0: never"},
+         "recover_since":{"$ref":"#/components/schemas/StreamPosition"},
+         "override":{"type":"object","description":"Without effect"}}})",
      reached_result, R"({"channel":"news:kr","user":"ada","info":{"role":"guest"}})",
-     command<verb::subscribe>
-}
-,
-    {"unsubscribe",
-     api_right::manage,
-     "Unsubscribe a user's connections from a group, or from all",
+     command<verb::subscribe>},
+    {"unsubscribe", api_right::manage, "Unsubscribe a user's connections from a group, or from all",
      R"({"type":"object","properties":{
          "channel":{"type":"string","maxLength":255,"description":"Empty or missing: every group"},)" MADANG_WHOM
      "}}",
-     reached_result,
-     R"({"channel":"news:kr","user":"ada"})",
-     command<verb::unsubscribe>},
-    {"disconnect",
-     api_right::manage,
-     "Close a user's connections",
+     reached_result, R"({"channel":"news:kr","user":"ada"})", command<verb::unsubscribe>},
+    {"disconnect", api_right::manage, "Close a user's connections",
      R"({"type":"object","properties":{)" MADANG_WHOM R"(,
          "whitelist":{"type":"array","items":{"type":"string"},"description":"Connections that stay"},
          "disconnect":{"type":"object","properties":{
            "code":{"type":"integer","description":"3000-4999; missing or 0: 3503, and the client does not reconnect"},
            "reason":{"type":"string","maxLength":123}}}}})",
-     reached_result,
-     R"({"user":"ada","disconnect":{"code":4100,"reason":"moved"}})",
+     reached_result, R"({"user":"ada","disconnect":{"code":4100,"reason":"moved"}})",
      command<verb::disconnect>},
     {"refresh", api_right::manage, "Prolong or end a user's connections",
      R"({"type":"object","properties":{)" MADANG_WHOM R"(,
          "expired":{"type":"boolean","description":"Close them with 3005, expired"},
-    "expire_at" : {"type" : "integer", "description" : "Unix seconds; 0: never"}, "info" : {
-    "description" : "Without effect"
-}
-}
-})",
-     reached_result, R"({"user":"ada","expire_at":2000000000})", command<verb::refresh>
-}
-,
-    {"presence",
-     api_right::read,
-     "Who is in a group",
+         "expire_at":{"type":"integer","description":"Unix seconds; 0: never"},
+         "info":{"description":"Without effect"}}})",
+     reached_result, R"({"user":"ada","expire_at":2000000000})", command<verb::refresh>},
+    {"presence", api_right::read, "Who is in a group",
      R"({"type":"object","required":["channel"],"properties":{
          "channel":{"$ref":"#/components/schemas/Channel"},
          "limit":{"type":"integer","description":"0 or missing: as many as one answer may have"},
@@ -105,20 +86,13 @@ constexpr api_method methods[] = {
          "presence":{"type":"object","additionalProperties":{"$ref":"#/components/schemas/Member"},
            "description":"By connection id"},
          "more":{"type":"boolean","description":"There are others behind the last of these"}}})",
-     R"({"channel":"news:kr"})",
-     presence},
-    {"presence_stats",
-     api_right::read,
-     "How many are in a group",
-     group_only,
+     R"({"channel":"news:kr"})", presence},
+    {"presence_stats", api_right::read, "How many are in a group", group_only,
      R"({"type":"object","required":["num_clients","num_users"],"properties":{
          "num_clients":{"type":"integer"},
          "num_users":{"type":"integer","description":"A user's several connections are one"}}})",
-     R"({"channel":"news:kr"})",
-     presence_stats},
-    {"last_seen",
-     api_right::read,
-     "When users who left a group were last in it",
+     R"({"channel":"news:kr"})", presence_stats},
+    {"last_seen", api_right::read, "When users who left a group were last in it",
      R"({"type":"object","required":["channel"],"properties":{
          "channel":{"$ref":"#/components/schemas/Channel"},
          "limit":{"type":"integer","description":"0 or missing: as many as one answer may have"}}})",
@@ -126,11 +100,8 @@ constexpr api_method methods[] = {
          "description":"The latest first; who is there is not among them",
          "items":{"type":"object","required":["user","time"],"properties":{
            "user":{"type":"string"},"time":{"type":"integer","description":"Unix milliseconds"}}}}}})",
-     R"({"channel":"news:kr","limit":10})",
-     last_seen},
-    {"history",
-     api_right::read,
-     "What a group's stream keeps",
+     R"({"channel":"news:kr","limit":10})", last_seen},
+    {"history", api_right::read, "What a group's stream keeps",
      R"({"type":"object","required":["channel"],"properties":{
          "channel":{"$ref":"#/components/schemas/Channel"},
          "limit":{"type":"integer","description":"0 or missing: the position only; negative: all"},
@@ -140,33 +111,22 @@ constexpr api_method methods[] = {
          "publications":{"type":"array","items":{"$ref":"#/components/schemas/Publication"}},
          "epoch":{"type":"string"},"offset":{"type":"integer","description":"Of the latest publication"},
          "more":{"type":"boolean","description":"The answer ended at a limit of the server: ask since its last"}}})",
-     R"({"channel":"news:kr","limit":10,"since":{"epoch":"e1","offset":1}})",
-     history},
-    {"history_remove", api_right::manage, "Forget what a group's stream keeps",
-     group_only,       empty_result,      R"({"channel":"news:kr"})",
-     history_remove},
-    {"channels",
-     api_right::read,
-     "Groups with members",
+     R"({"channel":"news:kr","limit":10,"since":{"epoch":"e1","offset":1}})", history},
+    {"history_remove", api_right::manage, "Forget what a group's stream keeps", group_only, empty_result,
+     R"({"channel":"news:kr"})", history_remove},
+    {"channels", api_right::read, "Groups with members",
      R"({"type":"object","properties":{"pattern":{"type":"string","maxLength":255,
          "description":"A glob: * and ?; missing: all"}}})",
      R"({"type":"object","required":["channels"],"properties":{
          "channels":{"type":"object","additionalProperties":{"type":"object","required":["num_clients"],
            "properties":{"num_clients":{"type":"integer"}}}},
          "more":{"type":"boolean","description":"There are others"}}})",
-     R"({"pattern":"news:*"})",
-     channels},
-    {"info",
-     api_right::read,
-     "The nodes and their figures",
-     R"({"type":"object"})",
+     R"({"pattern":"news:*"})", channels},
+    {"info", api_right::read, "The nodes and their figures", R"({"type":"object"})",
      R"({"type":"object","required":["nodes"],"properties":{
          "nodes":{"type":"array","items":{"$ref":"#/components/schemas/Node"}}}})",
-     "{}",
-     info},
-    {"batch",
-     api_right::none,
-     "Several commands in one request, in order or side by side",
+     "{}", info},
+    {"batch", api_right::none, "Several commands in one request, in order or side by side",
      R"({"type":"object","required":["commands"],"properties":{
          "commands":{"type":"array","items":{"type":"object","minProperties":1,"maxProperties":1},
            "description":"{METHOD: {…}} each, any method but batch"},
@@ -176,8 +136,7 @@ constexpr api_method methods[] = {
          "items":{"type":"object","minProperties":1,"maxProperties":1}}}})",
      R"({"commands":[{"publish":{"channel":"news:kr","data":1}},{"presence_stats":{"channel":"news:kr"}}]})",
      batch},
-}
-;
+};
 
 #undef MADANG_WHOM
 #undef MADANG_DATA

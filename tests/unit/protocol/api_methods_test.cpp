@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -260,8 +261,8 @@ TEST_F(ApiMethods, ABatchIsBounded) {
     EXPECT_EQ(streams.published.size(), 1000u);
     EXPECT_EQ(bad("batch", publications(1001)).code, errc::limit_exceeded);
     EXPECT_EQ(streams.published.size(), 1000u);
-    limits.batch = 100'000;
-    EXPECT_EQ(good("batch", publications(100'000))["replies"].size(), 100'000u) << "no stack grows with it";
+    limits.batch = 20'000;
+    EXPECT_EQ(good("batch", publications(20'000))["replies"].size(), 20'000u) << "no stack grows with it";
 }
 
 TEST_F(ApiMethods, ABatchInOrderWaitsForEachAnswer) {
@@ -406,7 +407,8 @@ TEST_F(ApiOpenapi, ThePagesExamplesAreTrue) {
         shown.insert(method);
         EXPECT_TRUE(fits(document, request_schema(method), json::parse(body))) << line;
         EXPECT_TRUE(fits(document, answer_schema(method), json::parse(answer))) << answer;
-        EXPECT_FALSE(whole(method, body).contains("error")) << line;
+        const auto ours = std::regex_replace(body, std::regex("sk3f"), "e1");  // the fake's epoch
+        EXPECT_FALSE(whole(method, ours).contains("error")) << line;
     }
     EXPECT_EQ(shown.size(), api_methods().size());
 }
@@ -416,6 +418,9 @@ TEST_F(ApiOpenapi, TheSchemasRefuseSomething) {
     EXPECT_FALSE(fits(document, answer_schema("publish"), json{{"result", {{"offset", 1}, {"drift", 1}}}}));
     EXPECT_FALSE(fits(document, answer_schema("info"), json{{"result", {{"nodes", {{{"uid", "n"}}}}}}}));
     EXPECT_FALSE(fits(document, request_schema("publish"), json{{"data", 1}}));
+    EXPECT_FALSE(fits(document, answer_schema("batch"), json::parse(R"({"replies":[{"fly":{}}]})")));
+    EXPECT_FALSE(
+        fits(document, answer_schema("batch"), json::parse(R"({"replies":[{"presence_stats":{}}]})")));
 }
 
 }  // namespace
