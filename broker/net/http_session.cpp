@@ -66,6 +66,7 @@ void http_session::drain() {
 
 void http_session::close() {
     auto self = std::move(awaiting_);
+    give_up_on_view();
     phase_ = phase::closed;
     set_deadline(deadline::none);
     file_.reset();
@@ -206,6 +207,7 @@ void http_session::dispatch() {
             respond(std::move(*response));
         } else if (auto* wait = std::get_if<awaiting_reply>(&answer)) {
             view_timeout_ = wait->timeout;
+            given_up_ = std::move(wait->given_up);
             awaiting_ = shared_from_this();  // until view_replied, the time-out or close
             set_deadline(deadline::view);
         } else {
@@ -217,9 +219,14 @@ void http_session::dispatch() {
     }
 }
 
+void http_session::give_up_on_view() {
+    if (auto told = std::exchange(given_up_, nullptr)) told();
+}
+
 void http_session::view_replied(std::uint64_t number, http_response&& response) {
     if (phase_ != phase::answering || number != request_number_) return;
     awaiting_.reset();
+    given_up_ = nullptr;
     respond(std::move(response));
     process();
     read_more();
@@ -387,6 +394,7 @@ void http_session::expired() {
     switch (std::exchange(deadline_, deadline::none)) {
         case deadline::view:
             awaiting_.reset();
+            give_up_on_view();
             if (environment_.counted) loop_.metrics().add(counter::view_timeouts);
             respond(error_response(504, "no answer in time", reader_->request().request_id));
             process();

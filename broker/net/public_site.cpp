@@ -167,6 +167,15 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     }
     if (!chosen) return not_allowed(request, allow);
 
+    auto busy = [&](std::string_view text) {
+        on.metrics().add(counter::view_refusals);
+        auto response = error_response(503, text, request.request_id);
+        response.set("Retry-After", "1");
+        return response;
+    };
+    const auto most = static_cast<std::int32_t>(services_.settings.view_unanswered);
+    if (chosen->unanswered >= most) return busy("too many requests were left unanswered");
+
     auto builder = scope_of(request, "http");
     if (!identify(on, request, builder)) {
         auto response = error_response(401, "the credentials are not valid", request.request_id);
@@ -183,15 +192,18 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     auto call = std::make_shared<view_call>(chosen, builder.build(), request.body, std::move(reply),
                                             std::move(failed));
     if (chosen->view.kind == MADANG_SYNC) {
-        if (!services_.pool || !services_.pool([call] { call->run(); })) {
-            auto response = error_response(503, "too many requests are waiting", request.request_id);
-            response.set("Retry-After", "1");
-            return response;
-        }
+        if (!services_.pool || !services_.pool([call] { call->run(); }))
+            return busy("too many requests are waiting");
     } else {
         note_slow(on, *chosen, request.request_id, call->run());
     }
-    return awaiting_reply{services_.settings.view_timeout};
+    auto given_up = [this, call, chosen, most] {
+        if (call->give_up() != most || !services_.warn) return;
+        services_.warn("view.unanswered", call->get_scope().get(scope_field::request_id),
+                       chosen->owner->id + "/" + chosen->name + " leaves " + std::to_string(most) +
+                           " requests unanswered: it gets no more until it replies");
+    };
+    return awaiting_reply{services_.settings.view_timeout, std::move(given_up)};
 }
 
 void public_site::note_slow(loop& on, const http_route& route, std::string_view request_id,
