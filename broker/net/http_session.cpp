@@ -181,11 +181,12 @@ void http_session::dispatch() {
     request.over_tls = environment_.over_tls;
     request.server_address = peer_.local_address;
     request.server_port = std::to_string(peer_.local_port);
-    request.client = resolve_client(environment_.proxies,
-                                    {peer_.address, std::to_string(peer_.port), environment_.over_tls,
-                                     std::string(request.header("host"))},
-                                    request.joined("x-forwarded-for"), request.joined("x-forwarded-proto"),
-                                    request.joined("x-forwarded-host"));
+    request.client = {peer_.address, std::to_string(peer_.port), environment_.over_tls,
+                      std::string(request.header("host"))};
+    if (!environment_.proxies.empty())
+        request.client =
+            resolve_client(environment_.proxies, std::move(request.client), request.joined("x-forwarded-for"),
+                           request.joined("x-forwarded-proto"), request.joined("x-forwarded-host"));
 
     if (environment_.limits && request.client.address != peer_.address &&
         environment_.limits->assign(slot_, request.client.address) != connection_limits::verdict::admitted) {

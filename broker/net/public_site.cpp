@@ -57,6 +57,7 @@ public_site::public_site(site_services services)
 }
 
 http_answer public_site::handle(loop& on, http_request& request, reply_function reply) {
+    if (cors_.empty()) return route(on, request, std::move(reply));
     if (auto preflight = cors_.preflight(request)) return std::move(*preflight);
     auto decorated = [this, reply = std::move(reply),
                       shown = header_list(request.headers)](http_response response) {
@@ -72,7 +73,10 @@ http_answer public_site::handle(loop& on, http_request& request, reply_function 
 
 http_answer public_site::route(loop& on, http_request& request, reply_function reply) {
     if (auto answer = health(request, services_.ready)) return std::move(*answer);
-    if (asks_for_websocket(views_of(request.headers))) return handshake(on, request);
+    if (!request.header("upgrade").empty()) {
+        const auto headers = views_of(request.headers);
+        if (asks_for_websocket(headers)) return handshake(on, request, headers);
+    }
     if (auto found = services_.views.find(request.path))
         return call_view(on, request, *found, std::move(reply));
     if (services_.websocket_routes.find(request.path)) {
@@ -96,7 +100,7 @@ bool public_site::identify(loop& on, const http_request& request, scope_builder&
     return true;
 }
 
-http_answer public_site::handshake(loop& on, http_request& request) {
+http_answer public_site::handshake(loop& on, http_request& request, std::span<const name_value> headers) {
     auto refuse = [&](unsigned status, std::string_view text, std::string_view reason) {
         on.metrics().add(labelled_counter::connections_refused, reason);
         return error_response(status, text, request.request_id);
@@ -105,7 +109,6 @@ http_answer public_site::handshake(loop& on, http_request& request) {
     if (!found) return refuse(404, "there is nothing at that address", "not_found");
     const auto& route = **found->value;
 
-    auto headers = views_of(request.headers);
     auto shaken = read_ws_handshake({request.method, request.version, headers});
     if (shaken.status != 101) {
         auto response = refuse(shaken.status, shaken.reason, "handshake");
