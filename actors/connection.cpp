@@ -61,12 +61,6 @@ void connection::start() {
     member_id_ = keeper_.id();
     loop_.metrics().gauge_add(gauge::connections_open, 1);
     const auto& type = *route_->consumer;
-    life_timer_ = loop_.schedule(route_->handshake_timeout, [this] {
-        life_timer_ = {};
-        refuse(http_refusal(403, "the consumer did not answer in time", scope_.get(scope_field::request_id)),
-               close_code::lost);
-        if (calls_ == 0) after_call();
-    });
     arm_read();
     if (type.kind == MADANG_SYNC) {
         sync_ = std::make_shared<sync_consumer>(*this);
@@ -97,6 +91,14 @@ void connection::start() {
                        route_->sync_queue, false);
     else
         call("connect", [&](madang_consumer* c) { return type.connect(c); });
+    if (state_ != state::handshake) return;  // most answer at once
+    life_timer_ = loop_.schedule(route_->handshake_timeout, [this] {
+        life_timer_ = {};
+        loop_.metrics().add(labelled_counter::connections_refused, "handshake_timeout");
+        refuse(http_refusal(403, "the consumer did not answer in time", scope_.get(scope_field::request_id)),
+               close_code::lost);
+        if (calls_ == 0) after_call();
+    });
 }
 
 madang_status connection::accept(std::string_view subprotocol, std::span<const name_value> headers) {

@@ -12,11 +12,6 @@
 
 namespace madang {
 
-inline madang_str to_abi(std::string_view s) noexcept { return {s.data(), s.size()}; }
-inline madang_payload* to_abi(const payload& p) noexcept {
-    return reinterpret_cast<madang_payload*>(p.get());
-}
-
 // What only the time before accept needs.
 struct connection::handshake {
     std::string accept_key;

@@ -49,6 +49,8 @@
       "HTTP connections closed by a head or body timeout")                                                   \
     X(view_timeouts, "madang_view_timeouts_total", "", "",                                                   \
       "HTTP requests answered 504: the view did not reply")                                                  \
+    X(view_refusals, "madang_view_refusals_total", "", "",                                                   \
+      "HTTP requests answered 503: the pool is full, or the view leaves too many unanswered")                \
     X(timers_fired, "madang_timers_fired_total", "", "", "Timers of loops and consumers that fired")         \
     X(log_debug, "madang_log_lines_total", "level", "debug", "Log lines written, by level")                  \
     X(log_info, "madang_log_lines_total", "level", "info", "")                                               \

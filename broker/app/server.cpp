@@ -109,6 +109,8 @@ session_limits client_limits(const options& settings, const std::string& node) {
             .groups = settings.client_group_limit,
             .history = settings.client_history_limit,
             .recovery = settings.client_recovery_limit,
+            .presence = settings.client_presence_limit,
+            .news_held = settings.client_news_held,
             .commands_waiting = settings.client_commands_waiting,
             .node = node,
             .version = "Madang " MADANG_VERSION};
@@ -213,6 +215,7 @@ struct server::parts {
     std::optional<static_files> files;
     tls_context tls;
     std::atomic<bool> ready{false};
+    std::unique_ptr<api_site> api;
     std::unique_ptr<client_site> clients;
     std::unique_ptr<public_site> site;
     std::unique_ptr<internal_site> inner_site;
@@ -370,13 +373,14 @@ result<void> server::start() {
                               log_warn(event, {{"message", text}, {"request_id", request_id}});
                           },
                       .clients = p.clients.get()});
-    p.inner_site = std::make_unique<internal_site>(
-        [&p] { return p.counts.expose(); }, ready,
-        std::make_unique<api_site>(api_site::parts{.streams = p.actors,
-                                                   .keys = std::move(p.api_keys),
-                                                   .limits = {},
-                                                   .timeout = p.settings.view_timeout,
-                                                   .version = MADANG_VERSION}));
+    p.api = std::make_unique<api_site>(
+        api_site::parts{.streams = p.actors,
+                        .keys = std::move(p.api_keys),
+                        .limits = {p.settings.api_batch_limit, p.settings.api_answer_limit,
+                                   p.settings.api_answer_bytes},
+                        .timeout = p.settings.view_timeout,
+                        .version = MADANG_VERSION});
+    p.inner_site = std::make_unique<internal_site>([&p] { return p.counts.expose(); }, ready, p.api.get());
 
     std::vector<loop*> loops;
     for (std::size_t i = 0; i < p.actors.loops(); ++i) loops.push_back(&p.actors.loop_at(i));

@@ -44,8 +44,9 @@ struct options {
     std::size_t http_body_bytes = 1024 * 1024;
     ms http_head_timeout{10'000};  // from the first byte (or accept) to the end of the head
     ms http_body_timeout{30'000};
-    ms http_idle_timeout{75'000};  // keep-alive
-    ms view_timeout{30'000};       // 504 afterwards
+    ms http_idle_timeout{75'000};         // keep-alive
+    ms view_timeout{30'000};              // 504 afterwards
+    std::uint32_t view_unanswered = 100;  // that a view may still hold after their 504; then 503
     std::vector<std::string> cors_origins;
 
     // WebSocket

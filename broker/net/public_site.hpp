@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -75,7 +76,7 @@ class public_site final : public http_dispatcher {
 
   private:
     http_answer route(loop& on, http_request& request, reply_function reply);
-    http_answer handshake(loop& on, http_request& request);
+    http_answer handshake(loop& on, http_request& request, std::span<const name_value> headers);
     http_answer call_view(loop& on, http_request& request, const http_route_list::found& found,
                           reply_function reply);
     http_answer serve_file(http_request& request);

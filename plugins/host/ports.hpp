@@ -64,4 +64,15 @@ class layer_port {
     ~layer_port() = default;
 };
 
+// What implementers of the ports hand to a plugin.
+inline madang_connection* to_abi(connection_port* port) noexcept {
+    return reinterpret_cast<madang_connection*>(port);
+}
+inline madang_request* to_abi(request_port* port) noexcept { return reinterpret_cast<madang_request*>(port); }
+inline madang_payload* to_abi(payload_block* block) noexcept {
+    return reinterpret_cast<madang_payload*>(block);
+}
+inline madang_payload* to_abi(const payload& p) noexcept { return to_abi(p.get()); }
+inline madang_str to_abi(std::string_view text) noexcept { return {text.data(), text.size()}; }
+
 }  // namespace madang

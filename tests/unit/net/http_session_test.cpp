@@ -19,7 +19,7 @@ struct scripted : http_dispatcher {
         seen.push_back(request);
         if (request.path == "/later") {
             replies.push_back(std::move(reply));
-            return awaiting_reply{1s};
+            return awaiting_reply{1s, [this] { ++given_up; }};
         }
         if (request.path == "/take" || request.path == "/connection/take") {
             return take_over{[this](taken_connection&& t) { taken = std::move(t); }};
@@ -38,6 +38,7 @@ struct scripted : http_dispatcher {
     static constexpr std::size_t big = 5'000'000;
     std::vector<http_request> seen;
     std::vector<reply_function> replies;
+    int given_up = 0;
     taken_connection taken;
 };
 
@@ -116,6 +117,7 @@ TEST_F(HttpSession, AnswersALateView504AndDropsItsReply) {
     loop.advance(1s);
     EXPECT_TRUE(peer.take().starts_with("HTTP/1.1 504"));
     EXPECT_EQ(loop.metrics().value(counter::view_timeouts), 1u);
+    EXPECT_EQ(site.given_up, 1);
     site.replies.front()({});
     loop.run();
     EXPECT_EQ(peer.take(), "");

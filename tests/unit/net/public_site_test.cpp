@@ -208,6 +208,23 @@ TEST_F(PublicSite, WaitsForAViewThatDoesNotReplyAtOnce) {
     EXPECT_EQ(replies[0].status, 202u);
 }
 
+TEST_F(PublicSite, AsksNoMoreOfAViewThatLeavesTooManyUnanswered) {
+    settings.view_unanswered = 2;
+    std::vector<madang_request*> held;
+    for (int i = 0; i < 2; ++i) {
+        auto answer = ask(request("GET", "/api/silent"));
+        held.push_back(silent);
+        std::get<awaiting_reply>(answer).given_up();
+    }
+    EXPECT_EQ(now(request("GET", "/api/silent")).status, 503u);
+    EXPECT_EQ(loop.metrics().value(counter::view_refusals), 1u);
+    EXPECT_EQ(now(request("GET", "/api/thing")).status, 200u);  // the others are asked
+    api->reply(held[0], 200, nullptr, 0, str("late"));
+    auto answer = ask(request("GET", "/api/silent"));
+    EXPECT_TRUE(std::get_if<awaiting_reply>(&answer));
+    for (auto* each : {held[1], silent}) api->reply(each, 200, nullptr, 0, str("late"));
+}
+
 TEST_F(PublicSite, RunsSyncViewsOnThePool) {
     auto answer = ask(request("GET", "/api/sync"));
     EXPECT_TRUE(std::get_if<awaiting_reply>(&answer));
