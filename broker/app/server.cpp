@@ -14,6 +14,7 @@
 #include "actors/session_services.hpp"
 #include "actors/yard.hpp"
 #include "broker/app/layout.hpp"
+#include "broker/auth/check_options.hpp"
 #include "broker/auth/django_session.hpp"
 #include "broker/auth/doorkeeper.hpp"
 #include "broker/auth/jwt.hpp"
@@ -109,9 +110,9 @@ session_limits client_limits(const options& settings, const std::string& node) {
             .groups = settings.client_group_limit,
             .history = settings.client_history_limit,
             .recovery = settings.client_recovery_limit,
+            .commands_waiting = settings.client_commands_waiting,
             .presence = settings.client_presence_limit,
             .news_held = settings.client_news_held,
-            .commands_waiting = settings.client_commands_waiting,
             .node = node,
             .version = "Madang " MADANG_VERSION};
 }
@@ -286,12 +287,13 @@ result<void> server::load() {
 // Tokens, sessions, the backend, and the sessions of the client protocol that ask them.
 result<void> server::load_users() {
     auto& p = *parts_;
+    if (auto good = check_auth_options(p.settings, p.namespaces); !good) return good;
     auto& counts = p.counts.new_shard();
     p.fetcher = std::make_unique<curl_fetcher>(
         curl_fetcher_settings{p.settings.proxy_connections, p.settings.proxy_queue}, p.counts.new_shard());
     if (!p.settings.jwt_jwks_url.empty())
         p.keys = std::make_unique<jwks_cache>(p.settings.jwt_jwks_url, p.settings.jwt_jwks_age, *p.fetcher,
-                                              p.clock, counts);
+                                              p.clock, p.counts.new_shard());
     auto tokens = read_jwt_settings(p.settings);
     if (!tokens) return tokens.error();
     p.tokens = std::make_unique<jwt_verifier>(std::move(*tokens), p.clock, p.keys.get());
