@@ -43,6 +43,12 @@ verdict<T> pass_on(verdict<nlohmann::json> refusal) {
     made.goodbye = std::move(refusal.goodbye);
     return made;
 }
+// A bad token's verdict, or that it cannot be checked now: temporary, so that the client tries again.
+template <class T>
+verdict<T> refused(const error& why, verdict<T> expired, verdict<T> bad) {
+    if (why.code == errc::busy) return no<T>(errc::internal, why.detail);
+    return why.code == errc::token_expired ? std::move(expired) : std::move(bad);
+}
 template <class T>
 verdict<T> malformed_answer(metrics_shard& counts, std::string_view which) {
     counts.add(labelled_counter::proxy_failures, which);
@@ -120,14 +126,9 @@ void doorkeeper::connect_by_token(connect_question what, answer<connect_grant> d
     auto token = std::move(what.token);
     parts_.tokens.verify_claims(
         std::move(token), [this, what = std::move(what), done = std::move(done)](result<user> bearer) {
-            if (!bearer) {
-                note_refused(bearer.error());
-                if (bearer.error().code == errc::token_expired)
-                    return done(no<connect_grant>(errc::token_expired));
-                if (bearer.error().code == errc::busy)
-                    return done(no<connect_grant>(errc::internal, bearer.error().detail));
-                return done(goodbye<connect_grant>(close_code::invalid_token));
-            }
+            if (!bearer)
+                return done(refused(note_refused(bearer.error()), no<connect_grant>(errc::token_expired),
+                                    goodbye<connect_grant>(close_code::invalid_token)));
             const auto claims = parse_json(bearer->claims_json);
             auto grant = claims ? read_connect_grant(*claims) : std::nullopt;
             // A subscription's token says who may be where, not who this is.
@@ -200,14 +201,9 @@ void doorkeeper::refresh(const known_client& who, std::string token, answer<refr
     }
     parts_.tokens.verify_claims(
         std::move(token), [this, id = who.who.user, done = std::move(done)](result<user> bearer) {
-            if (!bearer) {
-                note_refused(bearer.error());
-                if (bearer.error().code == errc::token_expired)
-                    return done(goodbye<refresh_grant>(close_code::expired));
-                if (bearer.error().code == errc::busy)
-                    return done(no<refresh_grant>(errc::internal, bearer.error().detail));
-                return done(goodbye<refresh_grant>(close_code::invalid_token));
-            }
+            if (!bearer)
+                return done(refused(note_refused(bearer.error()), goodbye<refresh_grant>(close_code::expired),
+                                    goodbye<refresh_grant>(close_code::invalid_token)));
             const auto claims = parse_json(bearer->claims_json);
             const auto grant = claims ? read_connect_grant(*claims) : std::nullopt;
             if (!grant || claims->contains("channel") || bearer->id != id) {
@@ -279,14 +275,9 @@ void doorkeeper::subscribe_by_token(known_client who, subscribe_question what,
     auto token = std::move(what.token);
     parts_.tokens.verify_claims(std::move(token), [this, who = std::move(who), group = std::move(what.group),
                                                    done = std::move(done)](result<user> bearer) {
-        if (!bearer) {
-            note_refused(bearer.error());
-            if (bearer.error().code == errc::token_expired)
-                return done(no<subscription_grant>(errc::token_expired));
-            if (bearer.error().code == errc::busy)
-                return done(no<subscription_grant>(errc::internal, bearer.error().detail));
-            return done(no<subscription_grant>(errc::permission_denied));
-        }
+        if (!bearer)
+            return done(refused(note_refused(bearer.error()), no<subscription_grant>(errc::token_expired),
+                                no<subscription_grant>(errc::permission_denied)));
         const auto claims = parse_json(bearer->claims_json);
         auto grant = claims ? read_subscription_grant(*claims) : std::nullopt;
         if (!grant || !claims->contains("channel")) {
@@ -335,13 +326,9 @@ void doorkeeper::sub_refresh(const known_client& who, std::string group, std::st
     }
     parts_.tokens.verify_claims(
         std::move(token), [this, who, group = std::move(group), done = std::move(done)](result<user> bearer) {
-            if (!bearer) {
-                note_refused(bearer.error());
-                if (bearer.error().code == errc::token_expired) return done(no<refresh_grant>(errc::expired));
-                if (bearer.error().code == errc::busy)
-                    return done(no<refresh_grant>(errc::internal, bearer.error().detail));
-                return done(goodbye<refresh_grant>(close_code::invalid_token));
-            }
+            if (!bearer)
+                return done(refused(note_refused(bearer.error()), no<refresh_grant>(errc::expired),
+                                    goodbye<refresh_grant>(close_code::invalid_token)));
             const auto claims = parse_json(bearer->claims_json);
             const auto grant = claims ? read_subscription_grant(*claims) : std::nullopt;
             if (!grant || mismatch(*claims, *bearer, who, group))

@@ -11,8 +11,8 @@ namespace madang {
 
 namespace {
 
-constexpr double last_second =
-    253402300799;  // 9999-12-31: a later expiry is cut, so that it fits a time_point
+// 2255: a later expiry is cut, so that it fits a time_point, whose nanoseconds end in 2262.
+constexpr double last_second = 9e9;
 
 error refuse(std::string_view fault, errc code = errc::unauthorized) {
     return fail(code, std::string(fault));
