@@ -25,8 +25,8 @@ const mine = []; // sent by this window, and not yet seen to come back
 let state = "connecting";
 let reason = "";
 let held = null; // publications that came while history was on its way
-let top = 0;
-let shown_before = false;
+let top = 0; // the offset shown last, in
+let epoch = null; // this stream
 let typing_told = 0;
 let centrifuge = null;
 
@@ -92,9 +92,10 @@ async function begin(subscription, { recovered }) {
   if (!recovered) {
     held = [];
     try {
-      const { publications } = await subscription.history({ limit: history_limit, reverse: true });
-      const fresh = publications.filter((each) => !shown_before || each.offset > top);
-      for (const each of fresh.reverse()) show_publication(each, null);
+      const page = await subscription.history({ limit: history_limit, reverse: true });
+      if (page.epoch !== epoch) top = 0;
+      epoch = page.epoch;
+      for (const each of page.publications.filter(({ offset }) => offset > top).reverse()) show_publication(each, null);
     } catch (error) {
       log.put({ kind: "error", text: error.message, own: false, at: new Date(), status: "sent" });
     }
@@ -102,7 +103,6 @@ async function begin(subscription, { recovered }) {
     held = null;
     for (const each of waiting) if (!each.offset || each.offset > top) show_publication(each, new Date());
   }
-  shown_before = true;
   ask_who();
 }
 

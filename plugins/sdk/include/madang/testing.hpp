@@ -81,10 +81,13 @@ class Server {
 
     // As from outside: by the server's API, or another plugin. Throws Failure when it is refused.
     void publish(std::string_view group, const json& content, const PublishOptions& options = {}) {
-        std::uint32_t code = 0;
-        Layer(own_host()).publish(group, content, options, [&](const Published& done) { code = done.code; });
+        const auto code =
+            std::make_shared<std::uint32_t>(0);  // a delayed answer comes when this has returned
+        Layer(own_host()).publish(group, content, options, [code](const Published& done) {
+            *code = done.code;
+        });
         core_.run();
-        if (code != 0) throw Failure("publish: refused with " + std::to_string(code));
+        if (*code != 0) throw Failure("publish: refused with " + std::to_string(*code));
     }
     // What the group's history holds, oldest first.
     std::vector<json> history(std::string_view group) {
