@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/crc.hpp>
 #include <cerrno>
 #include <cstring>
@@ -29,6 +30,7 @@ std::uint32_t crc_of(std::string_view bytes) {
 bool write_record(int file, int where, const std::string& body) {
     std::string record;
     byte_writer(record).number(crc_of(body)).text16(body);
+    record.resize(std::max<std::size_t>(record.size(), 128));  // over a longer one
     return pwrite(file, record.data(), record.size(), static_cast<off_t>(where * sector)) ==
            static_cast<ssize_t>(record.size());
 }

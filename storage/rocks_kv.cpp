@@ -101,8 +101,14 @@ class rocks_store final : public rocks_kv {
 
     result<void> commit(kv_batch& what) override {
         if (auto able = ready(); !able) return able;
+        // With the log's own words: 7 bytes per 32 KiB and record.
+        auto& batch = static_cast<rocks_batch&>(what).batch;
+        if (auto room = log_room_.reserve(batch.GetDataSize() * 1001 / 1000 + 64); !room.ok()) {
+            trouble(room);
+            return translate(room);
+        }
         rocksdb::WriteOptions options;  // sync = false: survives the process
-        const auto status = db_->Write(options, &static_cast<rocks_batch&>(what).batch);
+        const auto status = db_->Write(options, &batch);
         if (status.ok()) {
             progress_->committed(db_->GetLatestSequenceNumber());
             return {};
@@ -116,7 +122,7 @@ class rocks_store final : public rocks_kv {
         const auto sequence = db_->GetLatestSequenceNumber();
         const auto status = db_->SyncWAL();
         if (!status.ok()) {
-            trouble(status);
+                trouble(status);
             return translate(status);
         }
         progress_->synced(sequence);
@@ -129,6 +135,9 @@ class rocks_store final : public rocks_kv {
 
     result<void> heal() override {
         if (state_.load() != state::good) {
+            // RocksDB leaves a log that failed only together with a memtable, and aborts when it is used again.
+            if (log_room_.failed() && !has_memtable())
+                return fail(errc::storage_failed, "the log cannot be left: restart the server");
             if (has_ballast_.exchange(false)) folder_->drop_ballast();
             if (auto status = db_->Resume(); !status.ok()) return translate(status);
         }
@@ -173,6 +182,10 @@ class rocks_store final : public rocks_kv {
 
     result<void> close() override {
         if (!db_ || !progress_) return {};
+        if (auto able = ready(); !able) {
+            close_database();
+            return able;
+        }
         rocksdb::FlushOptions options;
         options.allow_write_stall = true;
         auto status = db_->Flush(options, {columns_.begin(), columns_.end()});
@@ -216,6 +229,12 @@ class rocks_store final : public rocks_kv {
     result<void> open_database(std::optional<std::uint64_t> last_sequence);
     rocksdb::Status close_database();
     error refusal(const std::string& what) const;
+    bool has_memtable() const {
+        std::uint64_t all = 0, each = 0;
+        for (auto* column : columns_)
+            if (db_->GetIntProperty(column, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &each)) all += each;
+        return all != 0;
+    }
     double ballast_mark() const {
         return static_cast<double>(settings_.free_bytes) + 2 * static_cast<double>(settings_.ballast_bytes);
     }
@@ -242,6 +261,7 @@ class rocks_store final : public rocks_kv {
     std::string trouble_text_;
     std::function<void()> told_;
 
+    log_room log_room_;
     std::unique_ptr<rocksdb::Env> env_;
     std::shared_ptr<rocksdb::Cache> cache_;
     std::unique_ptr<whole_log> log_check_;
@@ -264,6 +284,7 @@ rocksdb::Options rocks_store::base_options() {
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
     options.stats_dump_period_sec = 0;
     options.stats_persist_period_sec = 0;
+    options.max_bgerror_resume_count = 0;  // heal() does that
     options.max_open_files = 512;
     options.max_total_wal_size = 32 << 20;
     options.max_background_jobs = 2;
@@ -369,7 +390,7 @@ result<void> rocks_store::open() {
         progress_ = std::move(*begun);
     }
     auto below = settings_.file_system ? settings_.file_system : rocksdb::FileSystem::Default();
-    if (progress_) below = watch_manifests(std::move(below), *progress_);
+    if (progress_) below = watch_files(std::move(below), *progress_, log_room_);
     env_ = rocksdb::NewCompositeEnv(below);
     if (auto opened = open_database(last); !opened) return opened;
     const auto sequence = db_->GetLatestSequenceNumber();

@@ -68,10 +68,34 @@ class whole_log final : public rocksdb::WalFilter {
     bool broken_ = false;
 };
 
-// Tells the progress file what was written of each MANIFEST and synced: a record whose length was changed, or a
+// Takes the room for a write from the disk before RocksDB writes: a log whose write failed is a trouble of its own
+// (see rocks_kv.cpp), a refusal beforehand is none. Any thread.
+class log_room {
+  public:
+    class file {
+      public:
+        virtual rocksdb::IOStatus reserve(std::uint64_t bytes) = 0;  // behind what is written
+        virtual bool failed() const = 0;                             // a write or a sync
+
+      protected:
+        ~file() = default;
+    };
+    // A log begins with room for a round and what else RocksDB writes with it.
+    static constexpr std::uint64_t at_once = 6 << 20;
+    rocksdb::IOStatus enter(file& log);  // it is the current one
+    void leave(file& log);
+    rocksdb::IOStatus reserve(std::uint64_t bytes);  // in the current one
+    bool failed();                                   // the current one
+
+  private:
+    std::mutex lock_;
+    file* current_ = nullptr;
+};
+
+// Marks what fails as worth another try, and tells the progress file what was written of each MANIFEST and synced: a record whose length was changed, or a
 // file that was cut, looks to RocksDB like the end of a shorter history.
-std::shared_ptr<rocksdb::FileSystem> watch_manifests(std::shared_ptr<rocksdb::FileSystem> below,
-                                                     progress_file& told);
+std::shared_ptr<rocksdb::FileSystem> watch_files(std::shared_ptr<rocksdb::FileSystem> below, progress_file& told,
+                                                 log_room& room);
 // Whether the manifest that CURRENT names is what was last told of it. Nothing: it was not told of.
 result<void> check_manifest(const std::filesystem::path& database, const progress& known);
 

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "broker/app/commands.hpp"
+#include "broker/app/store_command.hpp"
 #include "broker/bench/bench.hpp"
 #include "broker/core/configuration.hpp"
 #include "broker/core/log.hpp"
@@ -31,6 +32,9 @@ int main(int argc, char** argv) {
     auto* health = app.add_subcommand("health", "Exit 0 when the address answers 200 (for containers)");
     health->add_option("--url", health_url, "what to ask")->capture_default_str();
 
+    store_command store_values;
+    const auto* store = add_store_command(app, store_values);
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& e) {
@@ -47,6 +51,7 @@ int main(int argc, char** argv) {
     try {
         if (*serve) return run_serve(serve_values);
         if (*check) return run_check(check_values);
+        if (*store) return run_store(store_values);
         if (*health) return run_health(health_url);
         return bench::bench_main(bench_values);
     } catch (const std::exception& e) {

@@ -71,7 +71,9 @@ TEST(Codec, KeysSortAsShardGroupAndOffsetDo) {
             // Another group's keys are all before, or all behind.
             const auto where = keys::where(b.shard, b.group);
             EXPECT_TRUE(key(a) < where || key(a) >= keys::end(where));
-            if (a.shard != b.shard) EXPECT_EQ(a.shard < b.shard, key(a) < key(b));
+            if (a.shard != b.shard) {
+                EXPECT_EQ(a.shard < b.shard, key(a) < key(b));
+            }
         }
 }
 

@@ -110,11 +110,22 @@ TEST_F(FailingFiles, AFullDiskIsToldReadOnAndHealed) {
 }
 
 TEST_F(FailingFiles, ABrokenDiskIsToldSo) {
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
     files_->appends = fault::broken;
     EXPECT_EQ(put("a").error().code, errc::storage_failed);
     EXPECT_EQ(world_.it->health().error().code, errc::storage_failed);
     files_->appends = fault::none;
-    EXPECT_EQ(put_until_accepted("a").offset, 1u);
+    EXPECT_EQ(put_until_accepted("a").offset, 2u);
+}
+
+// What RocksDB cannot recover from is refused until a restart; it does not abort.
+TEST_F(FailingFiles, ALogThatFailsWithItsFirstWriteIsRefusedUntilARestart) {
+    files_->appends = fault::broken;
+    EXPECT_EQ(put("a").error().code, errc::storage_failed);
+    files_->appends = fault::none;
+    EXPECT_EQ(put("a").error().code, errc::storage_failed);
+    world_.open();
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
 }
 
 // The log has the whole record, and yet the write failed: it must never come back.
@@ -134,8 +145,8 @@ TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterAKill) {
 }
 
 TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterHealingAndAKill) {
-    put("a");
-    for (std::uint64_t round = 2; round < 5; ++round) {
+    for (std::uint64_t round = 2; round < 8; round += 2) {
+        put("a");
         files_->appends = fault::full_after_writing;
         ASSERT_FALSE(put("refused"));
         files_->appends = fault::none;
@@ -143,7 +154,7 @@ TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterHealingAndAKill) {
         kill();
         world_.open();
         EXPECT_EQ(page(*world_.it, history("a")).top.offset, round);
-        EXPECT_EQ(page(*world_.it, history("refused", 0)).top.offset, 0u);
+        EXPECT_EQ(page(*world_.it, history("refused", 0)).top.offset, 0u);  // and a stream begins
     }
 }
 
