@@ -52,8 +52,8 @@ class rocks_batch final : public kv_batch {
     const handles& columns_;
 };
 
-result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from, std::string_view key,
-                                          const rocksdb::Snapshot* when) {
+result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from,
+                                          std::string_view key, const rocksdb::Snapshot* when) {
     rocksdb::ReadOptions options;
     options.snapshot = when;
     rocksdb::PinnableSlice value;
@@ -63,8 +63,9 @@ result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamily
     return std::optional(value.ToString());
 }
 
-result<void> scan_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from, std::string_view begin, std::string_view end,
-                     direction order, const kv_view::visitor& see, const rocksdb::Snapshot* when) {
+result<void> scan_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from, std::string_view begin,
+                     std::string_view end, direction order, const kv_view::visitor& see,
+                     const rocksdb::Snapshot* when) {
     if (begin >= end) return {};
     rocksdb::ReadOptions options;
     options.snapshot = when;
@@ -122,7 +123,7 @@ class rocks_store final : public rocks_kv {
         const auto sequence = db_->GetLatestSequenceNumber();
         const auto status = db_->SyncWAL();
         if (!status.ok()) {
-                trouble(status);
+            trouble(status);
             return translate(status);
         }
         progress_->synced(sequence);
@@ -135,7 +136,8 @@ class rocks_store final : public rocks_kv {
 
     result<void> heal() override {
         if (state_.load() != state::good) {
-            // RocksDB leaves a log that failed only together with a memtable, and aborts when it is used again.
+            // RocksDB leaves a log that failed only together with a memtable, and aborts when it is used
+            // again.
             if (log_room_.failed() && !has_memtable())
                 return fail(errc::storage_failed, "the log cannot be left: restart the server");
             if (has_ballast_.exchange(false)) folder_->drop_ballast();
@@ -158,9 +160,12 @@ class rocks_store final : public rocks_kv {
 
     result<void> ready() const override {
         switch (state_.load(std::memory_order_relaxed)) {
-            case state::good: return {};
-            case state::full: return fail(errc::storage_full, "the disk is full");
-            case state::failed: break;
+            case state::good:
+                return {};
+            case state::full:
+                return fail(errc::storage_full, "the disk is full");
+            case state::failed:
+                break;
         }
         const std::lock_guard lock(trouble_lock_);
         return fail(errc::storage_failed, trouble_text_);
@@ -232,7 +237,8 @@ class rocks_store final : public rocks_kv {
     bool has_memtable() const {
         std::uint64_t all = 0, each = 0;
         for (auto* column : columns_)
-            if (db_->GetIntProperty(column, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &each)) all += each;
+            if (db_->GetIntProperty(column, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &each))
+                all += each;
         return all != 0;
     }
     double ballast_mark() const {
@@ -270,8 +276,9 @@ class rocks_store final : public rocks_kv {
 };
 
 error rocks_store::refusal(const std::string& what) const {
-    return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + what +
-                                          ": restore a backup (madang store restore), or look with madang store check");
+    return fail(errc::invalid_option,
+                "data_dir " + settings_.path.string() + ": " + what +
+                    ": restore a backup (madang store restore), or look with madang store check");
 }
 
 rocksdb::Options rocks_store::base_options() {
@@ -296,11 +303,16 @@ rocksdb::Options rocks_store::base_options() {
     options.write_buffer_size = 2 << 20;
     options.max_write_buffer_number = 3;
     options.target_file_size_base = 16 << 20;
-    options.compression = rocksdb::kLZ4Compression;
+    // The young levels are rewritten soon, and much of them has gone by then.
+    options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression,
+                                     rocksdb::kLZ4Compression};
+    options.level0_file_num_compaction_trigger = 8;
+    options.allow_concurrent_memtable_write = false;  // there is one writer
     return options;
 }
 
-rocksdb::ColumnFamilyOptions rocks_store::column_options(const column_row& row, const rocksdb::Options& base) const {
+rocksdb::ColumnFamilyOptions rocks_store::column_options(const column_row& row,
+                                                         const rocksdb::Options& base) const {
     rocksdb::ColumnFamilyOptions options(base);
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = cache_;
@@ -325,7 +337,8 @@ result<void> rocks_store::make_database() {
     std::error_code ignored;  // RocksDB complains of a folder that it has to make
     std::filesystem::create_directories(folder_->new_database(), ignored);
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
-    for (const auto& row : column_rows) wanted.emplace_back(std::string(row.name), column_options(row, options));
+    for (const auto& row : column_rows)
+        wanted.emplace_back(std::string(row.name), column_options(row, options));
     std::vector<rocksdb::ColumnFamilyHandle*> opened;
     rocksdb::DB* db = nullptr;
     auto status = rocksdb::DB::Open(options, folder_->new_database().string(), wanted, &opened, &db);
@@ -334,7 +347,8 @@ result<void> rocks_store::make_database() {
         status = db->Close();
         delete db;
     }
-    if (!status.ok()) return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + status.ToString());
+    if (!status.ok())
+        return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + status.ToString());
     return folder_->made();
 }
 
@@ -343,7 +357,8 @@ result<void> rocks_store::open_database(std::optional<std::uint64_t> last_sequen
     log_check_ = std::make_unique<whole_log>(last_sequence);
     options.wal_filter = log_check_.get();
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
-    for (const auto& row : column_rows) wanted.emplace_back(std::string(row.name), column_options(row, options));
+    for (const auto& row : column_rows)
+        wanted.emplace_back(std::string(row.name), column_options(row, options));
     std::vector<rocksdb::ColumnFamilyHandle*> opened;
     rocksdb::DB* db = nullptr;
     const auto name = folder_->database().string();
@@ -366,7 +381,8 @@ result<void> rocks_store::open() {
     if (folder_->is_new())
         if (auto made = make_database(); !made) return made;
     auto read = progress_file::read(folder_->progress());
-    if (!read) return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + read.error().detail);
+    if (!read)
+        return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + read.error().detail);
     const auto boot_id = settings_.boot_id.empty() ? this_boot_id() : settings_.boot_id;
     auto lost = loss::none;
     std::uint64_t least = 0;
@@ -379,14 +395,16 @@ result<void> rocks_store::open() {
         if (power_cut) lost = loss::of_buffered;
         least = power_cut ? known.synced_sequence : known.committed.sequence;
         if (known.committed.torn) last = known.committed.sequence;
-        if (auto good = check_manifest(folder_->database(), known); !good) return refusal(good.error().detail);
+        if (auto good = check_manifest(folder_->database(), known); !good)
+            return refusal(good.error().detail);
     }
     // Until new epochs are durable, the file goes on saying why they are needed.
     if (lost == loss::none) known.boot_id = boot_id;
     if (!inspect) {
         auto begun = progress_file::begin(folder_->progress(), known);
         if (!begun)
-            return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + begun.error().detail);
+            return fail(errc::invalid_option,
+                        "data_dir " + settings_.path.string() + ": " + begun.error().detail);
         progress_ = std::move(*begun);
     }
     auto below = settings_.file_system ? settings_.file_system : rocksdb::FileSystem::Default();

@@ -47,8 +47,7 @@ std::unique_ptr<rocksdb::CompactionFilter> expiry_filters::CreateCompactionFilte
 }
 
 void trouble_listener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* what) {
-    log_error("store.background_error",
-              {{"reason", static_cast<int>(reason)}, {"error", what->ToString()}});
+    log_error("store.background_error", {{"reason", static_cast<int>(reason)}, {"error", what->ToString()}});
     told_(*what);
 }
 
@@ -71,7 +70,8 @@ rocksdb::WalFilter::WalProcessingOption whole_log::LogRecordFound(unsigned long 
 
 namespace {
 
-// What failed may be tried again: without this mark RocksDB counts some errors as final until it is opened anew.
+// What failed may be tried again: without this mark RocksDB counts some errors as final until it is opened
+// anew.
 rocksdb::IOStatus retryable(rocksdb::IOStatus done) {
     if (!done.ok()) done.SetRetryable(true);
     return done;
@@ -101,13 +101,16 @@ class watched_file : public rocksdb::FSWritableFileOwnerWrapper {
     }
 
   protected:
-    virtual rocksdb::IOStatus appended(const rocksdb::Slice&, rocksdb::IOStatus done) { return retryable(done); }
+    virtual rocksdb::IOStatus appended(const rocksdb::Slice&, rocksdb::IOStatus done) {
+        return retryable(done);
+    }
     virtual rocksdb::IOStatus synced(rocksdb::IOStatus done) { return retryable(done); }
 };
 
 class watched_manifest final : public watched_file {
   public:
-    watched_manifest(std::unique_ptr<rocksdb::FSWritableFile> below, std::uint64_t number, progress_file& told)
+    watched_manifest(std::unique_ptr<rocksdb::FSWritableFile> below, std::uint64_t number,
+                     progress_file& told)
         : watched_file(std::move(below)), number_(number), told_(told) {}
 
   private:
@@ -132,7 +135,8 @@ class watched_manifest final : public watched_file {
 // A log, with room for what comes next.
 class watched_log final : public watched_file, public log_room::file {
   public:
-    watched_log(std::unique_ptr<rocksdb::FSWritableFile> below, log_room& of) : watched_file(std::move(below)), of_(of) {}
+    watched_log(std::unique_ptr<rocksdb::FSWritableFile> below, log_room& of)
+        : watched_file(std::move(below)), of_(of) {}
     ~watched_log() override { of_.leave(*this); }
     rocksdb::IOStatus reserve(std::uint64_t bytes) override {
         const auto wanted = bytes_.load() + bytes;

@@ -38,12 +38,16 @@ json about(const kept_publication& kept) {
 std::optional<json> about(column in, std::string_view rest, std::string_view key, std::string_view value) {
     const std::string name(rest);
     switch (in) {
-        case column::facts: return json{{"bytes", value.size()}};
+        case column::facts:
+            return json{{"bytes", value.size()}};
         case column::streams:
             if (const auto what = decode_stream(value); what && rest.empty())
-                return json{{"epoch", what->epoch},   {"top", what->top},
-                            {"oldest", what->oldest}, {"ends", what->ends_ms},
-                            {"synced", what->kept == durability::synced}, {"generation", what->generation}};
+                return json{{"epoch", what->epoch},
+                            {"top", what->top},
+                            {"oldest", what->oldest},
+                            {"ends", what->ends_ms},
+                            {"synced", what->kept == durability::synced},
+                            {"generation", what->generation}};
             return {};
         case column::publications:
             if (const auto offset = keys::offset_of(key))
@@ -51,7 +55,10 @@ std::optional<json> about(column in, std::string_view rest, std::string_view key
             return {};
         case column::idempotency:
             if (const auto what = decode_idempotency(value))
-                return json{{"key", name}, {"ends", what->ends_ms}, {"epoch", what->at.epoch}, {"offset", what->at.offset}};
+                return json{{"key", name},
+                            {"ends", what->ends_ms},
+                            {"epoch", what->at.epoch},
+                            {"offset", what->at.offset}};
             return {};
         case column::presence:
             if (const auto what = decode_presence(rest, value))
@@ -69,19 +76,24 @@ std::optional<json> about(column in, std::string_view rest, std::string_view key
     return {};
 }
 
-std::string line(const json& what) { return what.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+std::string line(const json& what) {
+    return what.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
 
 // Calls see(column, group, record or nothing) for every record.
 template <class See>
 result<void> each_record(const rocks_kv& in, See see) {
     for (const auto& row : column_rows) {
-        const auto done = in.scan(row.id, "", std::string(3, '\xff'), direction::ascending, [&](auto key, auto value) {
-            const auto split = row.id == column::facts ? keys::parts{0, key, {}} : keys::parse(key).value_or(keys::parts{});
-            const bool placed = row.id == column::facts ||
-                                (!split.group.empty() && split.shard == shard_of(split.group, in.shards()));
-            see(row, split.group, placed ? about(row.id, split.rest, key, value) : std::nullopt);
-            return true;
-        });
+        const auto done =
+            in.scan(row.id, "", std::string(3, '\xff'), direction::ascending, [&](auto key, auto value) {
+                const auto split = row.id == column::facts ? keys::parts{0, key, {}}
+                                                           : keys::parse(key).value_or(keys::parts{});
+                const bool placed =
+                    row.id == column::facts ||
+                    (!split.group.empty() && split.shard == shard_of(split.group, in.shards()));
+                see(row, split.group, placed ? about(row.id, split.rest, key, value) : std::nullopt);
+                return true;
+            });
         if (!done) return done;
     }
     return {};
@@ -100,19 +112,21 @@ result<void> check_store(const fs::path& data_dir, std::ostream& told) {
         std::uint64_t oldest, top;
     };
     std::map<std::string, extent, std::less<>> streams;
-    const auto done = each_record(bytes, [&](const column_row& row, std::string_view group, const auto& record) {
-        ++records[row.name];
-        std::string problem;
-        if (!record)
-            problem = "damaged";
-        else if (row.id == column::streams) {
-            streams[std::string(group)] = {(*record)["oldest"], (*record)["top"]};
-            if (streams.find(group)->second.oldest > streams.find(group)->second.top + 1) problem = "oldest behind top";
-        }
-        if (problem.empty()) return;
-        ++damaged;
-        told << line({{"column", row.name}, {"group", group}, {"problem", problem}});
-    });
+    const auto done =
+        each_record(bytes, [&](const column_row& row, std::string_view group, const auto& record) {
+            ++records[row.name];
+            std::string problem;
+            if (!record)
+                problem = "damaged";
+            else if (row.id == column::streams) {
+                streams[std::string(group)] = {(*record)["oldest"], (*record)["top"]};
+                if (streams.find(group)->second.oldest > streams.find(group)->second.top + 1)
+                    problem = "oldest behind top";
+            }
+            if (problem.empty()) return;
+            ++damaged;
+            told << line({{"column", row.name}, {"group", group}, {"problem", problem}});
+        });
     if (!done) return done;
     for (const auto& row : column_rows) told << row.name << ": " << records[row.name] << " records\n";
     if (damaged != 0) return fail(errc::storage_failed, std::to_string(damaged) + " damaged records");
@@ -148,7 +162,8 @@ result<void> back_up_store(const fs::path& data_dir, const fs::path& to) {
 result<void> restore_store(const fs::path& from, const fs::path& data_dir) {
     std::error_code problem;
     if (fs::exists(data_dir, problem) && !fs::is_empty(data_dir, problem))
-        return fail(errc::invalid_option, data_dir.string() + " is not empty: move it away, or name another folder");
+        return fail(errc::invalid_option,
+                    data_dir.string() + " is not empty: move it away, or name another folder");
     if (!fs::exists(from / "format", problem) || !fs::exists(from / "db", problem))
         return fail(errc::invalid_option, from.string() + " is no backup of a store");
     // Without a progress file: nobody knows what followed, so that every stream begins a new epoch.

@@ -8,8 +8,9 @@
 
 namespace madang {
 
-// Changes nothing. Reads all files against their checksums and all records, and holds streams and publications
-// together; a line to `told` for each damaged record, and a summary. storage_failed: something is damaged.
+// Changes nothing. Reads all files against their checksums and all records, and holds streams and
+// publications together; a line to `told` for each damaged record, and a summary. storage_failed: something
+// is damaged.
 result<void> check_store(const std::filesystem::path& data_dir, std::ostream& told);
 // Changes nothing. Every record as a JSON object on a line of its own, column by column, in key order.
 result<void> dump_store(const std::filesystem::path& data_dir, std::ostream& to);

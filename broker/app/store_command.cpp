@@ -35,7 +35,8 @@ int run_store(const store_command& what) {
     auto loaded = resolve_options(what.values, process_environment());
     if (!loaded) return complain(loaded.error());
     const std::string data_dir = loaded->settings.data_dir;
-    if (data_dir == "none") return complain(fail(errc::invalid_option, "data_dir is none: there is no folder"));
+    if (data_dir == "none")
+        return complain(fail(errc::invalid_option, "data_dir is none: there is no folder"));
     start_logging(loaded->settings.format, log_level::error);
     result<void> done;
     if (what.action == "check")

@@ -1,5 +1,5 @@
-// Truncation and flipped bits in every kind of file of a store: what is read afterwards is right, or it is refused,
-// at the start or at the read; never something else.
+// Truncation and flipped bits in every kind of file of a store: what is read afterwards is right, or it is
+// refused, at the start or at the read; never something else.
 #include <fstream>
 
 #include "broker/core/log.hpp"
@@ -28,7 +28,8 @@ tops fill(disk_world& in, dice_box& dice, bool clean) {
             for (std::uint64_t n = 1 + dice() % 20; n > 0; --n)
                 batch.push_back(publish(group, text_of(group, ++acknowledged[group]), size));
             batch.push_back(enter(group, "c" + std::to_string(i), "u" + std::to_string(i)));
-            for (auto& each : ask(*in.it, std::move(batch), dice() % 4 ? durability::buffered : durability::synced))
+            for (auto& each :
+                 ask(*in.it, std::move(batch), dice() % 4 ? durability::buffered : durability::synced))
                 require(each.has_value(), "filling failed");
         }
         if (part < 2) in.open();  // what was in the log goes into tables
@@ -41,8 +42,8 @@ struct tally {
     int right = 0, refused_at_open = 0, refused_at_read = 0;
 };
 
-void damage_one(const fs::path& whole, const fs::path& work, const tops& acknowledged, dice_box& dice, tally& count,
-                std::map<std::string, int>& kinds) {
+void damage_one(const fs::path& whole, const fs::path& work, const tops& acknowledged, dice_box& dice,
+                tally& count, std::map<std::string, int>& kinds) {
     fs::remove_all(work);
     fs::copy(whole, work, fs::copy_options::recursive);
     std::map<std::string, std::vector<fs::path>> files;
@@ -66,7 +67,8 @@ void damage_one(const fs::path& whole, const fs::path& work, const tops& acknowl
         change.put(byte);
         what = "a bit flipped at ";
     }
-    what = fs::relative(file, work).string() + " " + what + std::to_string(at) + " of " + std::to_string(bytes);
+    what =
+        fs::relative(file, work).string() + " " + what + std::to_string(at) + " of " + std::to_string(bytes);
     ++kinds[kind->first];
 
     disk_world damaged(work);

@@ -31,11 +31,13 @@ inline bool check_groups(store& of, const tops& acknowledged, std::uint32_t size
         require(all.top.offset == top, group + ": the top is " + std::to_string(all.top.offset) + ", not " +
                                            std::to_string(top) + ", and nobody was told");
         require(all.publications.size() == std::min<std::uint64_t>({top, size, 1000}),
-                group + ": " + std::to_string(all.publications.size()) + " publications of " + std::to_string(top));
+                group + ": " + std::to_string(all.publications.size()) + " publications of " +
+                    std::to_string(top));
         auto offset = all.publications.empty() ? 1 : all.publications.front().offset;
         for (const auto& each : all.publications) {
             require(each.offset == offset, group + ": a gap before " + std::to_string(each.offset));
-            require(each.data.bytes() == text_of(group, offset), group + ": other content at " + std::to_string(offset));
+            require(each.data.bytes() == text_of(group, offset),
+                    group + ": other content at " + std::to_string(offset));
             ++offset;
         }
     }

@@ -87,7 +87,8 @@ TEST_F(DataDir, AFileInItsPlaceIsRefused) {
 
 TEST_F(DataDir, IsCheckedDumpedCopiedAndRestored) {
     world_.open();
-    for (int i = 0; i < 5; ++i) ask(*world_.it, store_request(publish("a:b", "{\"n\":" + std::to_string(i) + "}")));
+    for (int i = 0; i < 5; ++i)
+        ask(*world_.it, store_request(publish("a:b", "{\"n\":" + std::to_string(i) + "}")));
     ask(*world_.it, store_request(enter("a:b", "c", "u")));
     std::ostringstream held;
     EXPECT_THAT(check_store(path_, held).error().detail, HasSubstr("another process"));

@@ -42,8 +42,14 @@ TEST_F(Shard, OneLongStreamKeepsItsNewestInMemory) {
     EXPECT_GT(totals_.tail_bytes, 40'000u);
     EXPECT_EQ(as<history_page>(apply(history("a"))).publications.size(), 100u);
     // The newest need no disk.
-    EXPECT_FALSE(shard_.apply(history("a", 20, position{"fresh", 80}), durability::buffered, {*batch_, ++round_}).later);
-    EXPECT_TRUE(shard_.apply(history("a", 20, position{"fresh", 10}), durability::buffered, {*batch_, ++round_}).later);
+    EXPECT_FALSE(shard_
+                     .apply(store_request(history("a", 20, position{"fresh", 80})), durability::buffered,
+                            {*batch_, ++round_})
+                     .later);
+    EXPECT_TRUE(shard_
+                    .apply(store_request(history("a", 20, position{"fresh", 10})), durability::buffered,
+                           {*batch_, ++round_})
+                    .later);
 }
 
 TEST_F(Shard, WhatIsOverGoesFromTheDisk) {
