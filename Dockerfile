@@ -19,6 +19,7 @@ RUN apt-get update \
       libcurl4 \
       libfmt9 \
       libprometheus-cpp-core1.0 \
+      librocksdb7.8 \
       libspdlog1.10 \
       libssl3 \
       libstdc++6 \

@@ -141,8 +141,8 @@ std::optional<presence_record> decode_presence(std::string_view client, std::str
 void encode(const publication& what, std::int64_t ends_ms, std::string& into) {
     into.clear();
     const auto* extra = what.extra.get();
-    const auto parts =
-        static_cast<std::uint8_t>(extra ? (extra->info ? has_info : 0) | (extra->tags.empty() ? 0 : has_tags) : 0);
+    const auto parts = static_cast<std::uint8_t>(
+        extra ? (extra->info ? has_info : 0) | (extra->tags.empty() ? 0 : has_tags) : 0);
     byte_writer out(into);
     out.number(ends_ms).number(what.time_ms).number(parts).text32(what.data.bytes());
     if (parts & has_info) {

@@ -1,5 +1,6 @@
-// Keys and values of the store as bytes: pure. Integers are big-endian, so that keys sort as their numbers do;
-// text16 and text32 are a length of so many bits and the bytes. A change here is a new store_format_version.
+// Keys and values of the store as bytes: pure. Integers are big-endian, so that keys sort as their numbers
+// do; text16 and text32 are a length of so many bits and the bytes. A change here is a new
+// store_format_version.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,7 @@ std::optional<std::uint64_t> offset_of(std::string_view publication_key) noexcep
 
 // A stream without its publications.
 struct stream_record {
-    std::int64_t ends_ms = 0;  // 0: never
+    std::int64_t ends_ms = 0;                // 0: never
     durability kept = durability::buffered;  // of what was published last
     std::uint32_t generation = 0;            // see facts.hpp
     std::uint64_t top = 0;

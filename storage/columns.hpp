@@ -1,5 +1,5 @@
-// The column families, once: what a key and a value is made of, and how long it stays. The grammar's words are
-// docs/store-format.md's; codec.hpp writes and reads them.
+// The column families, once: what a key and a value is made of, and how long it stays. The grammar's words
+// are docs/store-format.md's; codec.hpp writes and reads them.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,8 @@ inline constexpr column_row column_rows[] = {
      lifetime::until_its_time},
     {column::idempotency, "idempotency", "where key", "ends:i64 offset:u64 epoch:text32",
      lifetime::until_its_time},
-    {column::presence, "presence", "where client",
-     "since:i64 user conn_info chan_info incarnation : text32", lifetime::until_removed},
+    {column::presence, "presence", "where client", "since:i64 user conn_info chan_info incarnation : text32",
+     lifetime::until_removed},
     {column::seen, "seen", "where user", "time:i64", lifetime::until_removed},
 };
 inline constexpr std::size_t column_count = sizeof column_rows / sizeof *column_rows;

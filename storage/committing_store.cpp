@@ -72,7 +72,8 @@ class committing_store final : public store {
         }
         publish_totals();
         counts_.set_gauge(gauge::store_queue_bytes, [this] { return static_cast<double>(queued_.load()); });
-        counts_.set_gauge(gauge::store_tail_bytes, [this] { return static_cast<double>(tail_bytes_.load()); });
+        counts_.set_gauge(gauge::store_tail_bytes,
+                          [this] { return static_cast<double>(tail_bytes_.load()); });
         counts_.set_gauge(gauge::store_streams, [this] { return static_cast<double>(streams_.load()); });
         counts_.set_gauge(gauge::store_present, [this] { return static_cast<double>(present_.load()); });
         counts_.set_gauge(gauge::store_free_bytes, [this] { return bytes_->free_bytes(); });
@@ -154,7 +155,8 @@ class committing_store final : public store {
                 items.push_back(std::move(work.front()));
                 work.pop_front();
                 requests += items.back()->requests.size();
-                apply(*items.back(), {*batch_, number, items.back()->only_frees ? broken : full});
+                apply(*items.back(),
+                      {*batch_, number, items.back()->changes && items.back()->only_frees ? broken : full});
             }
             bytes_->set_now(now_ms_);
             if (batch_->bytes() != 0) {
@@ -289,7 +291,8 @@ class committing_store final : public store {
             answer_synced(work, failed);
         }
         for (auto& each : work) {
-            each->answers.assign(each->answers.size(), fail(errc::storage_failed, "stopped before it was synced"));
+            each->answers.assign(each->answers.size(),
+                                 fail(errc::storage_failed, "stopped before it was synced"));
             answer(*each);
         }
     }

@@ -36,7 +36,8 @@ bool write_durably(const fs::path& path, const std::string& text) {
     const auto fresh = fs::path(path) += ".new";
     const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0) return false;
-    const bool done = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
+    const bool done =
+        ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
     ::close(file);
     return done && rename(fresh.c_str(), path.c_str()) == 0 && sync_folder(path.parent_path());
 }
@@ -55,13 +56,15 @@ std::string format_text(std::uint32_t shards) {
 
 result<std::uint32_t> parse_format(std::string_view text) {
     unsigned format = 0, shards = 0;
-    if (std::sscanf(std::string(text).c_str(), "madang store\nformat %u\nshards %u\n", &format, &shards) >= 1 &&
+    if (std::sscanf(std::string(text).c_str(), "madang store\nformat %u\nshards %u\n", &format, &shards) >=
+            1 &&
         format > store_format_version && format < 1000)
         return fail(errc::invalid_option, "its format is " + std::to_string(format) + ", newer than " +
                                               std::to_string(store_format_version) +
                                               ": use the version of madang that wrote it, or a newer one");
     if (shards == 0 || shards > 0xffff || text != format_text(shards))
-        return fail(errc::invalid_option, "its file `format` is damaged: restore a backup (madang store restore)");
+        return fail(errc::invalid_option,
+                    "its file `format` is damaged: restore a backup (madang store restore)");
     return shards;
 }
 
@@ -77,7 +80,8 @@ result<std::unique_ptr<data_dir>> data_dir::open(const fs::path& path, std::uint
     if (flock(lock, LOCK_EX | LOCK_NB) != 0)
         return refusal(path, "another process uses it: stop that, or name another folder");
 
-    const bool has_format = fs::exists(path / "format", problem), has_database = fs::exists(result->database(), problem);
+    const bool has_format = fs::exists(path / "format", problem),
+               has_database = fs::exists(result->database(), problem);
     if (!has_format) {
         if (has_database)
             return refusal(path, "its file `format` is missing: restore a backup (madang store restore)");

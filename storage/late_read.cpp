@@ -6,7 +6,9 @@
 namespace madang {
 namespace {
 
-error damaged(std::string_view what) { return fail(errc::storage_failed, "a damaged record of " + std::string(what)); }
+error damaged(std::string_view what) {
+    return fail(errc::storage_failed, "a damaged record of " + std::string(what));
+}
 
 // Takes publications as they come and keeps those that make a run without a gap, next to the newest.
 class gatherer {
@@ -35,7 +37,8 @@ class gatherer {
         return found_.size() < plan_.count;
     }
     store_answer answer() {
-        const auto wanted = std::min<std::uint64_t>(plan_.count, plan_.from > plan_.to ? 0 : plan_.to - plan_.from + 1);
+        const auto wanted =
+            std::min<std::uint64_t>(plan_.count, plan_.from > plan_.to ? 0 : plan_.to - plan_.from + 1);
         if (plan_.exact && (missing_ || found_.size() < wanted)) return fail(errc::unrecoverable_position);
         return store_value(history_page{plan_.top, std::move(found_)});
     }
@@ -60,14 +63,15 @@ store_answer read(history_read& plan, const kv_view& from) {
     if (plan.order == direction::descending) from_tail();
     if (more && plan.from <= disk_to) {
         bool good = true;
-        const auto done = from.scan(
-            column::publications, keys::publication(plan.where, plan.from),
-            keys::publication(plan.where, disk_to + 1), plan.order, [&](std::string_view key, std::string_view value) {
-                const auto offset = keys::offset_of(key);
-                auto kept = offset ? decode_publication(*offset, value) : std::nullopt;
-                good = kept.has_value();
-                return good && (more = gather.take(*kept));
-            });
+        const auto done = from.scan(column::publications, keys::publication(plan.where, plan.from),
+                                    keys::publication(plan.where, disk_to + 1), plan.order,
+                                    [&](std::string_view key, std::string_view value) {
+                                        const auto offset = keys::offset_of(key);
+                                        auto kept =
+                                            offset ? decode_publication(*offset, value) : std::nullopt;
+                                        good = kept.has_value();
+                                        return good && (more = gather.take(*kept));
+                                    });
         if (!done) return done.error();
         if (!good) return damaged("a publication");
     }
@@ -85,7 +89,8 @@ store_answer read(seen_read& plan, const kv_view& from) {
         return a.time_ms != b.time_ms ? a.time_ms > b.time_ms : a.user < b.user;
     };
     const auto add = [&](last_seen_entry entry) {
-        if (plan.limit == 0 || std::binary_search(plan.present.begin(), plan.present.end(), entry.user)) return;
+        if (plan.limit == 0 || std::binary_search(plan.present.begin(), plan.present.end(), entry.user))
+            return;
         if (found.size() == plan.limit) {
             if (!newer(entry, found.front())) return;
             std::pop_heap(found.begin(), found.end(), newer);

@@ -74,8 +74,12 @@ result<void> memory_kv::commit(kv_batch& what) {
     for (auto& each : operations) {
         auto& all = columns_[static_cast<std::size_t>(each.where)];
         switch (each.what) {
-            case operation::verb::put: all.insert_or_assign(std::move(each.key), std::move(each.value)); break;
-            case operation::verb::remove: all.erase(each.key); break;
+            case operation::verb::put:
+                all.insert_or_assign(std::move(each.key), std::move(each.value));
+                break;
+            case operation::verb::remove:
+                all.erase(each.key);
+                break;
             case operation::verb::remove_range:
                 if (each.key < each.value) all.erase(all.lower_bound(each.key), all.lower_bound(each.value));
                 break;

@@ -7,7 +7,8 @@
 
 namespace madang {
 
-result<std::unique_ptr<store>> open_store(const options& settings, const clock_source& clock, metrics& counts) {
+result<std::unique_ptr<store>> open_store(const options& settings, const clock_source& clock,
+                                          metrics& counts) {
     store_limits limits;
     limits.shards = settings.store_shards;
     limits.queue_bytes = settings.store_queue_bytes;

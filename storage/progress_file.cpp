@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/crc.hpp>
 #include <cerrno>
 #include <cstring>
@@ -29,6 +30,7 @@ std::uint32_t crc_of(std::string_view bytes) {
 bool write_record(int file, int where, const std::string& body) {
     std::string record;
     byte_writer(record).number(crc_of(body)).text16(body);
+    record.resize(std::max<std::size_t>(record.size(), 128));  // over a longer one
     return pwrite(file, record.data(), record.size(), static_cast<off_t>(where * sector)) ==
            static_cast<ssize_t>(record.size());
 }
@@ -99,15 +101,18 @@ result<std::optional<progress>> progress_file::read(const std::filesystem::path&
     std::string rest = page;
     if (good) {
         for (int i = 0; i < manifest_slot + 2; ++i)
-            std::memset(rest.data() + static_cast<std::size_t>(i) * sector, 0, 6 + record_of(page, i)->size());
+            std::memset(rest.data() + static_cast<std::size_t>(i) * sector, 0,
+                        6 + record_of(page, i)->size());
     }
     if (!good || rest.find_first_not_of('\0') != std::string::npos)
-        return fail(errc::storage_failed, path.string() + " is damaged: `madang store restore` a backup, or remove "
-                                                          "that file, and every stream begins a new epoch");
+        return fail(errc::storage_failed, path.string() +
+                                              " is damaged: `madang store restore` a backup, or remove "
+                                              "that file, and every stream begins a new epoch");
     return std::optional(std::move(what));
 }
 
-result<std::unique_ptr<progress_file>> progress_file::begin(const std::filesystem::path& path, progress known) {
+result<std::unique_ptr<progress_file>> progress_file::begin(const std::filesystem::path& path,
+                                                            progress known) {
     const auto fresh = std::filesystem::path(path) += ".new";
     const bool made = !std::filesystem::exists(path);
     const int file = open((made ? fresh : path).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -117,7 +122,8 @@ result<std::unique_ptr<progress_file>> progress_file::begin(const std::filesyste
     if (made && (ftruncate(file, 0) != 0 || ftruncate(file, file_size) != 0 ||
                  posix_fallocate(file, 0, file_size) != 0))
         return trouble(path, "no room");
-    if (!result->write_identity() || !write_record(file, committed_slot, committed_body(result->known_.committed)) ||
+    if (!result->write_identity() ||
+        !write_record(file, committed_slot, committed_body(result->known_.committed)) ||
         !write_record(file, synced_slot, synced_body(result->known_.synced_sequence)) ||
         !result->write_manifest(0) || !result->write_manifest(1) || fsync(file) != 0)
         return trouble(path, "cannot be written");

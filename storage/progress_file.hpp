@@ -1,9 +1,9 @@
-// How far the store had come, beside the database: a page of records that a killed process leaves behind as it
-// last wrote them. Against them a start tells a log that has lost something from one that is whole, a power cut
-// from a killed process, and a manifest that was cut or changed from the one that was written.
+// How far the store had come, beside the database: a page of records that a killed process leaves behind as
+// it last wrote them. Against them a start tells a log that has lost something from one that is whole, a
+// power cut from a killed process, and a manifest that was cut or changed from the one that was written.
 //
-// Records are written in place without fsync (but for begin() and mark_clean()): after a power cut they say at
-// most what was true.
+// Records are written in place without fsync (but for begin() and mark_clean()): after a power cut they say
+// at most what was true.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct progress {
     };
     static constexpr const char* unknown = "unknown";
     std::string boot_id = unknown;  // of the machine's run in which the store was open last
-    bool clean = false;   // it was closed as it should be
+    bool clean = false;             // it was closed as it should be
     committed_mark committed;
     std::uint64_t synced_sequence = 0;
     manifest_mark manifests[2];  // the two newest, in no order

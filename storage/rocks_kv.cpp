@@ -52,8 +52,8 @@ class rocks_batch final : public kv_batch {
     const handles& columns_;
 };
 
-result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from, std::string_view key,
-                                          const rocksdb::Snapshot* when) {
+result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from,
+                                          std::string_view key, const rocksdb::Snapshot* when) {
     rocksdb::ReadOptions options;
     options.snapshot = when;
     rocksdb::PinnableSlice value;
@@ -63,8 +63,9 @@ result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamily
     return std::optional(value.ToString());
 }
 
-result<void> scan_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from, std::string_view begin, std::string_view end,
-                     direction order, const kv_view::visitor& see, const rocksdb::Snapshot* when) {
+result<void> scan_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from, std::string_view begin,
+                     std::string_view end, direction order, const kv_view::visitor& see,
+                     const rocksdb::Snapshot* when) {
     if (begin >= end) return {};
     rocksdb::ReadOptions options;
     options.snapshot = when;
@@ -101,8 +102,14 @@ class rocks_store final : public rocks_kv {
 
     result<void> commit(kv_batch& what) override {
         if (auto able = ready(); !able) return able;
+        // With the log's own words: 7 bytes per 32 KiB and record.
+        auto& batch = static_cast<rocks_batch&>(what).batch;
+        if (auto room = log_room_.reserve(batch.GetDataSize() * 1001 / 1000 + 64); !room.ok()) {
+            trouble(room);
+            return translate(room);
+        }
         rocksdb::WriteOptions options;  // sync = false: survives the process
-        const auto status = db_->Write(options, &static_cast<rocks_batch&>(what).batch);
+        const auto status = db_->Write(options, &batch);
         if (status.ok()) {
             progress_->committed(db_->GetLatestSequenceNumber());
             return {};
@@ -129,6 +136,10 @@ class rocks_store final : public rocks_kv {
 
     result<void> heal() override {
         if (state_.load() != state::good) {
+            // RocksDB leaves a log that failed only together with a memtable, and aborts when it is used
+            // again.
+            if (log_room_.failed() && !has_memtable())
+                return fail(errc::storage_failed, "the log cannot be left: restart the server");
             if (has_ballast_.exchange(false)) folder_->drop_ballast();
             if (auto status = db_->Resume(); !status.ok()) return translate(status);
         }
@@ -149,9 +160,12 @@ class rocks_store final : public rocks_kv {
 
     result<void> ready() const override {
         switch (state_.load(std::memory_order_relaxed)) {
-            case state::good: return {};
-            case state::full: return fail(errc::storage_full, "the disk is full");
-            case state::failed: break;
+            case state::good:
+                return {};
+            case state::full:
+                return fail(errc::storage_full, "the disk is full");
+            case state::failed:
+                break;
         }
         const std::lock_guard lock(trouble_lock_);
         return fail(errc::storage_failed, trouble_text_);
@@ -173,6 +187,10 @@ class rocks_store final : public rocks_kv {
 
     result<void> close() override {
         if (!db_ || !progress_) return {};
+        if (auto able = ready(); !able) {
+            close_database();
+            return able;
+        }
         rocksdb::FlushOptions options;
         options.allow_write_stall = true;
         auto status = db_->Flush(options, {columns_.begin(), columns_.end()});
@@ -216,6 +234,13 @@ class rocks_store final : public rocks_kv {
     result<void> open_database(std::optional<std::uint64_t> last_sequence);
     rocksdb::Status close_database();
     error refusal(const std::string& what) const;
+    bool has_memtable() const {
+        std::uint64_t all = 0, each = 0;
+        for (auto* column : columns_)
+            if (db_->GetIntProperty(column, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &each))
+                all += each;
+        return all != 0;
+    }
     double ballast_mark() const {
         return static_cast<double>(settings_.free_bytes) + 2 * static_cast<double>(settings_.ballast_bytes);
     }
@@ -242,6 +267,7 @@ class rocks_store final : public rocks_kv {
     std::string trouble_text_;
     std::function<void()> told_;
 
+    log_room log_room_;
     std::unique_ptr<rocksdb::Env> env_;
     std::shared_ptr<rocksdb::Cache> cache_;
     std::unique_ptr<whole_log> log_check_;
@@ -250,8 +276,9 @@ class rocks_store final : public rocks_kv {
 };
 
 error rocks_store::refusal(const std::string& what) const {
-    return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + what +
-                                          ": restore a backup (madang store restore), or look with madang store check");
+    return fail(errc::invalid_option,
+                "data_dir " + settings_.path.string() + ": " + what +
+                    ": restore a backup (madang store restore), or look with madang store check");
 }
 
 rocksdb::Options rocks_store::base_options() {
@@ -264,6 +291,7 @@ rocksdb::Options rocks_store::base_options() {
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
     options.stats_dump_period_sec = 0;
     options.stats_persist_period_sec = 0;
+    options.max_bgerror_resume_count = 0;  // heal() does that
     options.max_open_files = 512;
     options.max_total_wal_size = 32 << 20;
     options.max_background_jobs = 2;
@@ -275,11 +303,16 @@ rocksdb::Options rocks_store::base_options() {
     options.write_buffer_size = 2 << 20;
     options.max_write_buffer_number = 3;
     options.target_file_size_base = 16 << 20;
-    options.compression = rocksdb::kLZ4Compression;
+    // The young levels are rewritten soon, and much of them has gone by then.
+    options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression,
+                                     rocksdb::kLZ4Compression};
+    options.level0_file_num_compaction_trigger = 8;
+    options.allow_concurrent_memtable_write = false;  // there is one writer
     return options;
 }
 
-rocksdb::ColumnFamilyOptions rocks_store::column_options(const column_row& row, const rocksdb::Options& base) const {
+rocksdb::ColumnFamilyOptions rocks_store::column_options(const column_row& row,
+                                                         const rocksdb::Options& base) const {
     rocksdb::ColumnFamilyOptions options(base);
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = cache_;
@@ -304,7 +337,8 @@ result<void> rocks_store::make_database() {
     std::error_code ignored;  // RocksDB complains of a folder that it has to make
     std::filesystem::create_directories(folder_->new_database(), ignored);
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
-    for (const auto& row : column_rows) wanted.emplace_back(std::string(row.name), column_options(row, options));
+    for (const auto& row : column_rows)
+        wanted.emplace_back(std::string(row.name), column_options(row, options));
     std::vector<rocksdb::ColumnFamilyHandle*> opened;
     rocksdb::DB* db = nullptr;
     auto status = rocksdb::DB::Open(options, folder_->new_database().string(), wanted, &opened, &db);
@@ -313,7 +347,8 @@ result<void> rocks_store::make_database() {
         status = db->Close();
         delete db;
     }
-    if (!status.ok()) return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + status.ToString());
+    if (!status.ok())
+        return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + status.ToString());
     return folder_->made();
 }
 
@@ -322,7 +357,8 @@ result<void> rocks_store::open_database(std::optional<std::uint64_t> last_sequen
     log_check_ = std::make_unique<whole_log>(last_sequence);
     options.wal_filter = log_check_.get();
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
-    for (const auto& row : column_rows) wanted.emplace_back(std::string(row.name), column_options(row, options));
+    for (const auto& row : column_rows)
+        wanted.emplace_back(std::string(row.name), column_options(row, options));
     std::vector<rocksdb::ColumnFamilyHandle*> opened;
     rocksdb::DB* db = nullptr;
     const auto name = folder_->database().string();
@@ -345,7 +381,8 @@ result<void> rocks_store::open() {
     if (folder_->is_new())
         if (auto made = make_database(); !made) return made;
     auto read = progress_file::read(folder_->progress());
-    if (!read) return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + read.error().detail);
+    if (!read)
+        return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + read.error().detail);
     const auto boot_id = settings_.boot_id.empty() ? this_boot_id() : settings_.boot_id;
     auto lost = loss::none;
     std::uint64_t least = 0;
@@ -358,18 +395,20 @@ result<void> rocks_store::open() {
         if (power_cut) lost = loss::of_buffered;
         least = power_cut ? known.synced_sequence : known.committed.sequence;
         if (known.committed.torn) last = known.committed.sequence;
-        if (auto good = check_manifest(folder_->database(), known); !good) return refusal(good.error().detail);
+        if (auto good = check_manifest(folder_->database(), known); !good)
+            return refusal(good.error().detail);
     }
     // Until new epochs are durable, the file goes on saying why they are needed.
     if (lost == loss::none) known.boot_id = boot_id;
     if (!inspect) {
         auto begun = progress_file::begin(folder_->progress(), known);
         if (!begun)
-            return fail(errc::invalid_option, "data_dir " + settings_.path.string() + ": " + begun.error().detail);
+            return fail(errc::invalid_option,
+                        "data_dir " + settings_.path.string() + ": " + begun.error().detail);
         progress_ = std::move(*begun);
     }
     auto below = settings_.file_system ? settings_.file_system : rocksdb::FileSystem::Default();
-    if (progress_) below = watch_manifests(std::move(below), *progress_);
+    if (progress_) below = watch_files(std::move(below), *progress_, log_room_);
     env_ = rocksdb::NewCompositeEnv(below);
     if (auto opened = open_database(last); !opened) return opened;
     const auto sequence = db_->GetLatestSequenceNumber();

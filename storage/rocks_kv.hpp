@@ -21,12 +21,12 @@ struct rocks_settings {
     std::filesystem::path path;
     std::uint32_t shards = 16;
     std::size_t memory_bytes = 64 << 20;
-    std::uint64_t free_bytes = 256 << 20;    // less: no room
+    std::uint64_t free_bytes = 256 << 20;  // less: no room
     std::uint64_t ballast_bytes = 64 << 20;
-    std::string boot_id;                                // "": this machine's
-    std::function<std::string()> new_epoch;             // for streams that may have lost something
-    std::shared_ptr<rocksdb::FileSystem> file_system;   // null: the default one
-    data_dir::access how = data_dir::access::serve;  // inspect: nothing is changed; commit fails
+    std::string boot_id;                               // "": this machine's
+    std::function<std::string()> new_epoch;            // for streams that may have lost something
+    std::shared_ptr<rocksdb::FileSystem> file_system;  // null: the default one
+    data_dir::access how = data_dir::access::serve;    // inspect: nothing is changed; commit fails
 };
 
 class rocks_kv : public kv {
@@ -35,8 +35,8 @@ class rocks_kv : public kv {
     virtual std::uint32_t shards() const noexcept = 0;
     // All files, to their last byte. storage_failed names what is damaged.
     virtual result<void> verify() = 0;
-    // A copy that is consistent in itself, in a folder that does not exist yet; restored by copying it back. Its
-    // streams begin new epochs then: what followed is not in it.
+    // A copy that is consistent in itself, in a folder that does not exist yet; restored by copying it back.
+    // Its streams begin new epochs then: what followed is not in it.
     virtual result<void> back_up(const std::filesystem::path& to) = 0;
 };
 

@@ -47,8 +47,7 @@ std::unique_ptr<rocksdb::CompactionFilter> expiry_filters::CreateCompactionFilte
 }
 
 void trouble_listener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* what) {
-    log_error("store.background_error",
-              {{"reason", static_cast<int>(reason)}, {"error", what->ToString()}});
+    log_error("store.background_error", {{"reason", static_cast<int>(reason)}, {"error", what->ToString()}});
     told_(*what);
 }
 
@@ -71,41 +70,59 @@ rocksdb::WalFilter::WalProcessingOption whole_log::LogRecordFound(unsigned long 
 
 namespace {
 
-class watched_manifest final : public rocksdb::FSWritableFileOwnerWrapper {
-  public:
-    watched_manifest(std::unique_ptr<rocksdb::FSWritableFile> below, std::uint64_t number, progress_file& told)
-        : FSWritableFileOwnerWrapper(std::move(below)), number_(number), told_(told) {}
+// What failed may be tried again: without this mark RocksDB counts some errors as final until it is opened
+// anew.
+rocksdb::IOStatus retryable(rocksdb::IOStatus done) {
+    if (!done.ok()) done.SetRetryable(true);
+    return done;
+}
 
-    using FSWritableFileOwnerWrapper::Append;
+class watched_file : public rocksdb::FSWritableFileOwnerWrapper {
+  public:
+    explicit watched_file(std::unique_ptr<rocksdb::FSWritableFile> below)
+        : FSWritableFileOwnerWrapper(std::move(below)) {}
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override {
-        return count(data, FSWritableFileOwnerWrapper::Append(data, options, debug));
+        return appended(data, FSWritableFileOwnerWrapper::Append(data, options, debug));
     }
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              const rocksdb::DataVerificationInfo& verification,
                              rocksdb::IODebugContext* debug) override {
-        return count(data, FSWritableFileOwnerWrapper::Append(data, options, verification, debug));
+        return appended(data, FSWritableFileOwnerWrapper::Append(data, options, verification, debug));
     }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
-        return tell(FSWritableFileOwnerWrapper::Sync(options, debug));
+        return synced(FSWritableFileOwnerWrapper::Sync(options, debug));
     }
     rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
-        return tell(FSWritableFileOwnerWrapper::Fsync(options, debug));
+        return synced(FSWritableFileOwnerWrapper::Fsync(options, debug));
+    }
+    rocksdb::IOStatus Close(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+        return retryable(FSWritableFileOwnerWrapper::Close(options, debug));
     }
 
-  private:
-    rocksdb::IOStatus count(const rocksdb::Slice& data, rocksdb::IOStatus done) {
-        if (done.ok()) {
-            bytes_ += data.size();
-            sum_.process_bytes(data.data(), data.size());
-        } else {
-            good_ = false;  // who knows what is there now; RocksDB begins another manifest
-        }
-        return done;
+  protected:
+    virtual rocksdb::IOStatus appended(const rocksdb::Slice&, rocksdb::IOStatus done) {
+        return retryable(done);
     }
-    rocksdb::IOStatus tell(rocksdb::IOStatus done) {
+    virtual rocksdb::IOStatus synced(rocksdb::IOStatus done) { return retryable(done); }
+};
+
+class watched_manifest final : public watched_file {
+  public:
+    watched_manifest(std::unique_ptr<rocksdb::FSWritableFile> below, std::uint64_t number,
+                     progress_file& told)
+        : watched_file(std::move(below)), number_(number), told_(told) {}
+
+  private:
+    rocksdb::IOStatus appended(const rocksdb::Slice& data, rocksdb::IOStatus done) override {
+        bytes_ += data.size();
+        sum_.process_bytes(data.data(), data.size());
+        good_ = good_ && done.ok();  // else who knows what is there; RocksDB begins another manifest
+        return retryable(done);
+    }
+    rocksdb::IOStatus synced(rocksdb::IOStatus done) override {
         if (done.ok() && good_) told_.manifest(number_, bytes_, sum_.checksum());
-        return done;
+        return retryable(done);
     }
 
     const std::uint64_t number_;
@@ -115,31 +132,93 @@ class watched_manifest final : public rocksdb::FSWritableFileOwnerWrapper {
     bool good_ = true;
 };
 
-class manifest_watch final : public rocksdb::FileSystemWrapper {
+// A log, with room for what comes next.
+class watched_log final : public watched_file, public log_room::file {
   public:
-    manifest_watch(std::shared_ptr<rocksdb::FileSystem> below, progress_file& told)
-        : FileSystemWrapper(std::move(below)), told_(told) {}
-    const char* Name() const override { return "madang.manifest_watch"; }
+    watched_log(std::unique_ptr<rocksdb::FSWritableFile> below, log_room& of)
+        : watched_file(std::move(below)), of_(of) {}
+    ~watched_log() override { of_.leave(*this); }
+    rocksdb::IOStatus reserve(std::uint64_t bytes) override {
+        const auto wanted = bytes_.load() + bytes;
+        if (wanted <= reserved_) return rocksdb::IOStatus::OK();
+        auto done = Allocate(reserved_, wanted - reserved_, rocksdb::IOOptions(), nullptr);
+        if (done.ok()) reserved_ = wanted;
+        return done.IsNoSpace() ? retryable(done) : rocksdb::IOStatus::OK();  // not every file system can
+    }
+
+  private:
+    rocksdb::IOStatus appended(const rocksdb::Slice& data, rocksdb::IOStatus done) override {
+        bytes_ += data.size();
+        return synced(done);
+    }
+    rocksdb::IOStatus synced(rocksdb::IOStatus done) override {
+        if (!done.ok()) failed_ = true;
+        return retryable(done);
+    }
+    bool failed() const override { return failed_; }
+
+    log_room& of_;
+    std::atomic<bool> failed_{false};
+    std::atomic<std::uint64_t> bytes_{0};
+    std::uint64_t reserved_ = 0;
+};
+
+class watched_files final : public rocksdb::FileSystemWrapper {
+  public:
+    watched_files(std::shared_ptr<rocksdb::FileSystem> below, progress_file& told, log_room& room)
+        : FileSystemWrapper(std::move(below)), told_(told), room_(room) {}
+    const char* Name() const override { return "madang.watched_files"; }
     rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
                                       rocksdb::IODebugContext* debug) override {
         auto done = FileSystemWrapper::NewWritableFile(path, options, file, debug);
+        if (!done.ok()) return retryable(done);
         unsigned long long number = 0;
         const auto name = path.substr(path.rfind('/') + 1);
-        if (done.ok() && std::sscanf(name.c_str(), "MANIFEST-%llu", &number) == 1)
+        if (std::sscanf(name.c_str(), "MANIFEST-%llu", &number) == 1)
             *file = std::make_unique<watched_manifest>(std::move(*file), number, told_);
+        else if (name.ends_with(".log")) {
+            auto log = std::make_unique<watched_log>(std::move(*file), room_);
+            done = room_.enter(*log);
+            *file = std::move(log);
+            if (!done.ok()) {
+                file->reset();
+                DeleteFile(path, rocksdb::IOOptions(), debug);
+            }
+        } else
+            *file = std::make_unique<watched_file>(std::move(*file));
         return done;
     }
 
   private:
     progress_file& told_;
+    log_room& room_;
 };
 
 }  // namespace
 
-std::shared_ptr<rocksdb::FileSystem> watch_manifests(std::shared_ptr<rocksdb::FileSystem> below,
-                                                     progress_file& told) {
-    return std::make_shared<manifest_watch>(std::move(below), told);
+rocksdb::IOStatus log_room::enter(file& log) {
+    const std::lock_guard lock(lock_);
+    auto done = log.reserve(at_once);
+    if (done.ok()) current_ = &log;
+    return done;
+}
+void log_room::leave(file& log) {
+    const std::lock_guard lock(lock_);
+    if (current_ == &log) current_ = nullptr;
+}
+bool log_room::failed() {
+    const std::lock_guard lock(lock_);
+    return current_ && current_->failed();
+}
+rocksdb::IOStatus log_room::reserve(std::uint64_t bytes) {
+    const std::lock_guard lock(lock_);
+    return current_ ? current_->reserve(bytes) : rocksdb::IOStatus::OK();
+}
+
+std::shared_ptr<rocksdb::FileSystem> watch_files(std::shared_ptr<rocksdb::FileSystem> below,
+                                                 progress_file& told, log_room& room) {
+    return std::make_shared<watched_files>(std::move(below), told, room);
 }
 
 result<void> check_manifest(const std::filesystem::path& database, const progress& known) {

@@ -1,5 +1,5 @@
-// What RocksDB is given of ours: a place for its words, a filter of what is over, an ear for its troubles, and two
-// checks that it has not itself.
+// What RocksDB is given of ours: a place for its words, a filter of what is over, an ear for its troubles,
+// and two checks that it has not itself.
 #pragma once
 
 #include <rocksdb/compaction_filter.h>
@@ -25,7 +25,9 @@ class rocks_logger final : public rocksdb::Logger {
   public:
     rocks_logger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
     using Logger::Logv;
-    void Logv(const char* format, va_list arguments) override { Logv(rocksdb::InfoLogLevel::WARN_LEVEL, format, arguments); }
+    void Logv(const char* format, va_list arguments) override {
+        Logv(rocksdb::InfoLogLevel::WARN_LEVEL, format, arguments);
+    }
     void Logv(rocksdb::InfoLogLevel level, const char* format, va_list arguments) override;
 };
 
@@ -50,8 +52,9 @@ class trouble_listener final : public rocksdb::EventListener {
     const std::function<void(const rocksdb::Status&)> told_;
 };
 
-// Reads the logs beside RocksDB at a start. Sequence numbers have no gap: one means that the end of an earlier log is
-// missing, which RocksDB takes for the end of all. Records beyond `last` were never acknowledged and are left out.
+// Reads the logs beside RocksDB at a start. Sequence numbers have no gap: one means that the end of an
+// earlier log is missing, which RocksDB takes for the end of all. Records beyond `last` were never
+// acknowledged and are left out.
 class whole_log final : public rocksdb::WalFilter {
   public:
     explicit whole_log(std::optional<std::uint64_t> last) : last_(last) {}
@@ -68,10 +71,35 @@ class whole_log final : public rocksdb::WalFilter {
     bool broken_ = false;
 };
 
-// Tells the progress file what was written of each MANIFEST and synced: a record whose length was changed, or a
-// file that was cut, looks to RocksDB like the end of a shorter history.
-std::shared_ptr<rocksdb::FileSystem> watch_manifests(std::shared_ptr<rocksdb::FileSystem> below,
-                                                     progress_file& told);
+// Takes the room for a write from the disk before RocksDB writes: a log whose write failed is a trouble of
+// its own (see rocks_kv.cpp), a refusal beforehand is none. Any thread.
+class log_room {
+  public:
+    class file {
+      public:
+        virtual rocksdb::IOStatus reserve(std::uint64_t bytes) = 0;  // behind what is written
+        virtual bool failed() const = 0;                             // a write or a sync
+
+      protected:
+        ~file() = default;
+    };
+    // A log begins with room for a round and what else RocksDB writes with it.
+    static constexpr std::uint64_t at_once = 6 << 20;
+    rocksdb::IOStatus enter(file& log);  // it is the current one
+    void leave(file& log);
+    rocksdb::IOStatus reserve(std::uint64_t bytes);  // in the current one
+    bool failed();                                   // the current one
+
+  private:
+    std::mutex lock_;
+    file* current_ = nullptr;
+};
+
+// Marks what fails as worth another try, and tells the progress file what was written of each MANIFEST and
+// synced: a record whose length was changed, or a file that was cut, looks to RocksDB like the end of a
+// shorter history.
+std::shared_ptr<rocksdb::FileSystem> watch_files(std::shared_ptr<rocksdb::FileSystem> below,
+                                                 progress_file& told, log_room& room);
 // Whether the manifest that CURRENT names is what was last told of it. Nothing: it was not told of.
 result<void> check_manifest(const std::filesystem::path& database, const progress& known);
 

@@ -23,7 +23,9 @@ bool in_memory(const history_read& read) noexcept {
 
 class nothing_on_disk final : public kv_view {
   public:
-    result<std::optional<std::string>> get(column, std::string_view) const override { return std::optional<std::string>(); }
+    result<std::optional<std::string>> get(column, std::string_view) const override {
+        return std::optional<std::string>();
+    }
     result<void> scan(column, std::string_view, std::string_view, direction, const visitor&) const override {
         return {};
     }
@@ -46,7 +48,8 @@ bool is_change(const store_request& what) noexcept { return what.index() <= 3; }
 static_assert(std::is_same_v<std::variant_alternative_t<3, store_request>, commands::leave>);
 
 bool frees_space(const store_request& what) noexcept {
-    return std::holds_alternative<commands::leave>(what) || std::holds_alternative<commands::remove_history>(what);
+    return std::holds_alternative<commands::leave>(what) ||
+           std::holds_alternative<commands::remove_history>(what);
 }
 
 result<void> shard::load_presence() {
@@ -57,7 +60,8 @@ result<void> shard::load_presence() {
                                     auto who = split ? decode_presence(split->rest, value) : std::nullopt;
                                     good = who.has_value();
                                     if (good)
-                                        presence_.exchange(split->group, std::string(split->rest), std::move(who->who));
+                                        presence_.exchange(split->group, std::string(split->rest),
+                                                           std::move(who->who));
                                     return good;
                                 });
     if (done && !good) return fail(errc::storage_failed, "a damaged record of presence");
@@ -121,7 +125,8 @@ result<std::optional<position>> shard::repeated(const commands::publish& what, c
 }
 
 applied shard::apply(const commands::publish& what, durability how, const round& in) {
-    if (what.idempotency_key.size() > longest_key_text) return refuse(fail(errc::bad_request, "idempotency_key"));
+    if (what.idempotency_key.size() > longest_key_text)
+        return refuse(fail(errc::bad_request, "idempotency_key"));
     if (in.refused) return refuse(*in.refused);
     const auto now = what.what.time_ms;
     const auto where = keys::where(number_, what.group);
@@ -133,7 +138,9 @@ applied shard::apply(const commands::publish& what, durability how, const round&
     applied done;
     if (*before) {
         // As durable as the first one is to be.
-        done.sync_round = how == durability::synced ? in.number : *found ? (*found)->sync_round : forgotten_sync_round_;
+        done.sync_round = how == durability::synced ? in.number
+                          : *found                  ? (*found)->sync_round
+                                                    : forgotten_sync_round_;
         done.answer = store_value(published{std::move(**before), true});
         return done;
     }
@@ -142,8 +149,7 @@ applied shard::apply(const commands::publish& what, durability how, const round&
     auto& record = stream.record;
 
     // A stream that is said to lose nothing at a power cut must be known to be buffered before it may lose.
-    const bool to_sync =
-        how == durability::synced || (record.kept == durability::synced && record.top != 0);
+    const bool to_sync = how == durability::synced || (record.kept == durability::synced && record.top != 0);
     if (to_sync) done.sync_round = stream.sync_round = in.number;
     record.kept = how;
     record.ends_ms = what.meta_ttl_ms > 0 ? ends : 0;
@@ -154,7 +160,8 @@ applied shard::apply(const commands::publish& what, durability how, const round&
         kept_publication kept{end_of(now, what.history_ttl_ms), what.what};
         kept.what.offset = record.top;
         // A part would keep the whole of what it is a part of.
-        if (!(kept.what.data.root() == kept.what.data)) kept.what.data = payload::copy_of(kept.what.data.bytes());
+        if (!(kept.what.data.root() == kept.what.data))
+            kept.what.data = payload::copy_of(kept.what.data.bytes());
         encode(kept.what, kept.ends_ms, value_);
         in.into.put(column::publications, keys::publication(where, record.top), value_);
         streams_.append(stream, std::move(kept));
@@ -165,7 +172,8 @@ applied shard::apply(const commands::publish& what, durability how, const round&
     if (oldest > record.oldest) {
         const auto from = record.oldest, to = std::min(oldest, keeps ? record.top : record.top + 1);
         if (to - from > removed_one_by_one)
-            in.into.remove_range(column::publications, keys::publication(where, from), keys::publication(where, to));
+            in.into.remove_range(column::publications, keys::publication(where, from),
+                                 keys::publication(where, to));
         else
             for (auto each = from; each < to; ++each)
                 in.into.remove(column::publications, keys::publication(where, each));

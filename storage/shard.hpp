@@ -38,7 +38,8 @@ class shard {
         std::size_t tail_bytes;
     };
     // `committed` and `totals` outlive the shard.
-    shard(std::uint16_t number, const kv_view& committed, const generation& now, limits most, cache_totals& totals)
+    shard(std::uint16_t number, const kv_view& committed, const generation& now, limits most,
+          cache_totals& totals)
         : number_(number),
           committed_(committed),
           generation_(now),
@@ -50,7 +51,7 @@ class shard {
 
     struct round {
         kv_batch& into;
-        std::uint64_t number;              // ascending, from 1
+        std::uint64_t number;            // ascending, from 1
         std::optional<error> refused{};  // no change is possible, and why
     };
     applied apply(const store_request& what, durability how, const round& in);

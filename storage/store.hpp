@@ -30,12 +30,16 @@ class store {
 
     // Applies the requests in order, all of one submitter's batches for a group in the order submitted, and
     // calls `done` once (never from within), on a thread of the store's: with one answer per request, when
-    // all changes of this batch are as durable as `how`. Never blocks. `done` must be quick and not throw.
-    //  - Errors of single requests: unrecoverable_position, bad_request.
+    // all changes of this batch are as durable as `how`, and what its queries tell of a synced stream is
+    // synced. Batches with changes are answered in their order, per durability; one of queries only may be
+    // answered later than what was submitted after it, when the disk is needed. Never blocks. `done` must be
+    // quick and not throw.
+    //  - Errors of single requests: unrecoverable_position, bad_request, storage_failed (a damaged record).
     //  - Of all changes: busy (too much is waiting: nothing was applied), storage_full (below the free-space
-    //  mark, or the
-    //    disk is full; nothing was applied), storage_failed. A change that was answered with an error is not
-    //    there, also not later; reads go on.
+    //    mark, but for batches that only leave and remove history; or the disk is full), storage_failed. A
+    //    change that was answered with an error is not there, also not later; reads go on. A failed sync is
+    //    not an error: its batch is answered once the store has healed (storage_failed when it is destroyed
+    //    before, and nobody knows).
     virtual void submit(std::vector<store_request> batch, durability how, answers done) = 0;
 
     // Healthy, or storage_full / storage_failed with what is wrong: for readiness. Heals by itself.

@@ -4,6 +4,7 @@
 
 #include "broker/app/api_commands.hpp"
 #include "broker/app/commands.hpp"
+#include "broker/app/store_command.hpp"
 #include "broker/bench/bench.hpp"
 #include "broker/core/configuration.hpp"
 #include "broker/core/log.hpp"
@@ -35,6 +36,9 @@ int main(int argc, char** argv) {
     api_command_values api_values;
     add_api_commands(app, api_values);
 
+    store_command store_values;
+    const auto* store = add_store_command(app, store_values);
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& e) {
@@ -51,6 +55,7 @@ int main(int argc, char** argv) {
     try {
         if (*serve) return run_serve(serve_values);
         if (*check) return run_check(check_values);
+        if (*store) return run_store(store_values);
         if (*health) return run_health(health_url);
         if (*benchmark) return bench::bench_main(bench_values);
         return run_api_command(api_values);

@@ -33,8 +33,7 @@ class faulty_file_system final : public rocksdb::FileSystemWrapper {
                                       std::unique_ptr<rocksdb::FSWritableFile>* file_,
                                       rocksdb::IODebugContext* debug) override {
         auto done = FileSystemWrapper::NewWritableFile(path, options, file_, debug);
-        if (done.ok())
-            *file_ = std::make_unique<file>(std::move(*file_), *this, path.ends_with(".log"));
+        if (done.ok()) *file_ = std::make_unique<file>(std::move(*file_), *this, path.ends_with(".log"));
         return done;
     }
 
@@ -53,7 +52,8 @@ class faulty_file_system final : public rocksdb::FileSystemWrapper {
             return attempt([&] { return FSWritableFileOwnerWrapper::Append(data, options, debug); });
         }
         rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
-                                 const rocksdb::DataVerificationInfo& info, rocksdb::IODebugContext* debug) override {
+                                 const rocksdb::DataVerificationInfo& info,
+                                 rocksdb::IODebugContext* debug) override {
             return attempt([&] { return FSWritableFileOwnerWrapper::Append(data, options, info, debug); });
         }
         rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {

@@ -54,8 +54,9 @@ inline commands::publish publish(std::string group, std::string data, std::uint3
     return what;
 }
 
-inline queries::history history(std::string group, std::size_t limit = 1000, std::optional<position> since = {},
-                                bool reverse = false, std::int64_t now_ms = noon) {
+inline queries::history history(std::string group, std::size_t limit = 1000,
+                                std::optional<position> since = {}, bool reverse = false,
+                                std::int64_t now_ms = noon) {
     queries::history what;
     what.what = {std::move(group), limit, std::move(since), reverse};
     what.now_ms = now_ms;
@@ -84,7 +85,8 @@ inline std::vector<store_answer> ask(store& of, std::vector<store_request> what,
                                      durability how = durability::buffered) {
     auto promise = std::make_shared<std::promise<std::vector<store_answer>>>();
     auto future = promise->get_future();
-    of.submit(std::move(what), how, [promise](std::vector<store_answer> got) { promise->set_value(std::move(got)); });
+    of.submit(std::move(what), how,
+              [promise](std::vector<store_answer> got) { promise->set_value(std::move(got)); });
     if (future.wait_for(std::chrono::minutes(1)) != std::future_status::ready)
         throw std::runtime_error("the store does not answer");
     return future.get();

@@ -29,7 +29,8 @@ class Durability : public testing::Test {
     fs::path newest_log() const {
         fs::path newest;
         for (const auto& each : fs::directory_iterator(folder_.path() / "live/db"))
-            if (each.path().extension() == ".log" && each.path().filename() > newest.filename()) newest = each;
+            if (each.path().extension() == ".log" && each.path().filename() > newest.filename())
+                newest = each;
         return newest;
     }
     void restart_machine() { world_.settings.boot_id = "boot" + std::to_string(++boots_); }
@@ -49,7 +50,9 @@ TEST_F(Durability, ACleanStopKeepsAll) {
     EXPECT_THAT(texts(page(*world_.it, history("a"))), ElementsAre("1"));
     EXPECT_EQ(put("a", "2"), (position{"fresh", 2}));
     EXPECT_TRUE(world_.it->stale_presence().empty());
-    EXPECT_EQ(as<std::vector<last_seen_entry>>(ask(*world_.it, store_request(queries::last_seen{"a", 1}))).size(), 1u);
+    EXPECT_EQ(
+        as<std::vector<last_seen_entry>>(ask(*world_.it, store_request(queries::last_seen{"a", 1}))).size(),
+        1u);
 }
 
 TEST_F(Durability, AKilledProcessLosesNothingThatWasAcknowledged) {
@@ -58,7 +61,8 @@ TEST_F(Durability, AKilledProcessLosesNothingThatWasAcknowledged) {
         for (int i = 0; i < 20; ++i) put("a", "x", i % 5 ? durability::buffered : durability::synced);
         kill();
         world_.open();
-        EXPECT_EQ(page(*world_.it, history("a")).top, (position{"fresh", 20u * (static_cast<unsigned>(round) + 1)}));
+        EXPECT_EQ(page(*world_.it, history("a")).top,
+                  (position{"fresh", 20u * (static_cast<unsigned>(round) + 1)}));
     }
 }
 
@@ -80,7 +84,8 @@ TEST_F(Durability, WhoDidNotLeaveIsStaleUntilSaidToHaveLeft) {
     world_.open();
     auto stale = world_.it->stale_presence();
     std::sort(stale.begin(), stale.end());
-    EXPECT_THAT(stale, ElementsAre(std::pair<std::string, std::string>("a", "c1"), std::pair<std::string, std::string>("b", "c2")));
+    EXPECT_THAT(stale, ElementsAre(std::pair<std::string, std::string>("a", "c1"),
+                                   std::pair<std::string, std::string>("b", "c2")));
     EXPECT_EQ(as<presence_counts>(ask(*world_.it, store_request(queries::presence_stats{"a"}))).clients, 1u);
     EXPECT_TRUE(as<presence_change>(ask(*world_.it, store_request(leave("a", "c1")))).changed);
     kill();

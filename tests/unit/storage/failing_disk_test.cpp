@@ -31,8 +31,8 @@ TEST(FailingDisk, AFailedCommitLeavesMemoryAsItWas) {
     metrics counts;
     system_clock_source clock;
     for (int every = 2; every < 6; ++every) {
-        auto of = make_store(std::make_unique<faulty_kv>(every), generation{}, {4, 64 << 20, 8 << 20, 1000, 4 << 20},
-                             clock, counts)
+        auto of = make_store(std::make_unique<faulty_kv>(every), generation{},
+                             {4, 64 << 20, 8 << 20, 1000, 4 << 20}, clock, counts)
                       .value();
         std::vector<std::string> kept;
         std::uint64_t present = 0;
@@ -42,8 +42,9 @@ TEST(FailingDisk, AFailedCommitLeavesMemoryAsItWas) {
             const auto text = std::to_string(i);
             auto what = publish("g", text, 1000);
             what.idempotency_key = "k" + text;
-            auto got = ask(*of, {what, enter("g", "c" + text, "u" + text), leave("g", "c" + std::to_string(i - 2)),
-                                 history("g"), queries::presence_stats{"g"}});
+            auto got =
+                ask(*of, {what, enter("g", "c" + text, "u" + text), leave("g", "c" + std::to_string(i - 2)),
+                          history("g"), queries::presence_stats{"g"}});
             if (got[0]) {
                 kept.push_back(text);
                 EXPECT_EQ(as<published>(got[0]).at.offset, kept.size());
@@ -51,7 +52,8 @@ TEST(FailingDisk, AFailedCommitLeavesMemoryAsItWas) {
                 if (as<presence_change>(got[2]).changed) seen.insert("u" + std::to_string(i - 2));
             } else {
                 ++refused;
-                for (int change = 0; change < 3; ++change) EXPECT_EQ(got[static_cast<std::size_t>(change)].error().code, errc::storage_full);
+                for (int change = 0; change < 3; ++change)
+                    EXPECT_EQ(got[static_cast<std::size_t>(change)].error().code, errc::storage_full);
             }
             if (kept.empty()) {
                 EXPECT_EQ(got[3].error().code, errc::storage_full);  // no stream, and none can begin
@@ -59,7 +61,9 @@ TEST(FailingDisk, AFailedCommitLeavesMemoryAsItWas) {
             }
             EXPECT_EQ(texts(as<history_page>(got[3])), kept);
             EXPECT_EQ(as<presence_counts>(got[4]).clients, present);
-            EXPECT_EQ(as<std::vector<last_seen_entry>>(ask(*of, store_request(queries::last_seen{"g", 1000}))).size(), seen.size());
+            EXPECT_EQ(as<std::vector<last_seen_entry>>(ask(*of, store_request(queries::last_seen{"g", 1000})))
+                          .size(),
+                      seen.size());
         }
         EXPECT_EQ(refused, 60 / every);
     }
@@ -110,11 +114,22 @@ TEST_F(FailingFiles, AFullDiskIsToldReadOnAndHealed) {
 }
 
 TEST_F(FailingFiles, ABrokenDiskIsToldSo) {
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
     files_->appends = fault::broken;
     EXPECT_EQ(put("a").error().code, errc::storage_failed);
     EXPECT_EQ(world_.it->health().error().code, errc::storage_failed);
     files_->appends = fault::none;
-    EXPECT_EQ(put_until_accepted("a").offset, 1u);
+    EXPECT_EQ(put_until_accepted("a").offset, 2u);
+}
+
+// What RocksDB cannot recover from is refused until a restart; it does not abort.
+TEST_F(FailingFiles, ALogThatFailsWithItsFirstWriteIsRefusedUntilARestart) {
+    files_->appends = fault::broken;
+    EXPECT_EQ(put("a").error().code, errc::storage_failed);
+    files_->appends = fault::none;
+    EXPECT_EQ(put("a").error().code, errc::storage_failed);
+    world_.open();
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
 }
 
 // The log has the whole record, and yet the write failed: it must never come back.
@@ -134,8 +149,8 @@ TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterAKill) {
 }
 
 TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterHealingAndAKill) {
-    put("a");
-    for (std::uint64_t round = 2; round < 5; ++round) {
+    for (std::uint64_t round = 2; round < 8; round += 2) {
+        put("a");
         files_->appends = fault::full_after_writing;
         ASSERT_FALSE(put("refused"));
         files_->appends = fault::none;
@@ -143,7 +158,7 @@ TEST_F(FailingFiles, WhatWasRefusedIsNotThereAfterHealingAndAKill) {
         kill();
         world_.open();
         EXPECT_EQ(page(*world_.it, history("a")).top.offset, round);
-        EXPECT_EQ(page(*world_.it, history("refused", 0)).top.offset, 0u);
+        EXPECT_EQ(page(*world_.it, history("refused", 0)).top.offset, 0u);  // and a stream begins
     }
 }
 

@@ -136,8 +136,10 @@ TEST_P(Store, PublicationsEndByTheirTime) {
     EXPECT_THAT(texts(page(history("a", 10, {}, false, noon + 59'999))), ElementsAre("old", "young"));
     EXPECT_THAT(texts(page(history("a", 10, {}, false, noon + 60'000))), ElementsAre("young"));
     EXPECT_THAT(texts(page(history("a", 10, {}, true, noon + 60'000))), ElementsAre("young"));
-    EXPECT_EQ(refused(history("a", 10, position{"fresh", 0}, false, noon + 60'000)), errc::unrecoverable_position);
-    EXPECT_THAT(texts(page(history("a", 10, position{"fresh", 1}, false, noon + 60'000))), ElementsAre("young"));
+    EXPECT_EQ(refused(history("a", 10, position{"fresh", 0}, false, noon + 60'000)),
+              errc::unrecoverable_position);
+    EXPECT_THAT(texts(page(history("a", 10, position{"fresh", 1}, false, noon + 60'000))),
+                ElementsAre("young"));
     EXPECT_THAT(texts(page(history("a", 10, {}, false, noon + 90'000))), IsEmpty());
     EXPECT_EQ(page(history("a", 10, {}, false, noon + 90'000)).top, (position{"fresh", 2}));
 }
@@ -307,7 +309,8 @@ TEST_P(Store, ManySubmittersGetEveryOffsetOnce) {
         all.emplace_back([&, t] {
             for (int i = 0; i < each; ++i) {
                 const auto how = (t + i) % 8 == 0 ? durability::synced : durability::buffered;
-                const auto at = as<published>(test::ask(*store_, store_request(publish("g", "x", 1000)), how)).at;
+                const auto at =
+                    as<published>(test::ask(*store_, store_request(publish("g", "x", 1000)), how)).at;
                 const std::lock_guard hold(lock);
                 EXPECT_FALSE(given.at(at.offset));
                 given[at.offset] = true;
