@@ -7,26 +7,27 @@ import { StallingProxy } from "./stalling_proxy.mjs";
 
 const api_key = "a-key-of-these-tests-that-is-long-enough";
 
-const open = 'allow_subscribe = "everyone"\nallow_publish = "everyone"\nallow_presence = "everyone"\nallow_history = "everyone"\n';
-const kept = (size) => `history_size = ${size}\nhistory_ttl = "10m"\nrecovery = true\n`;
+const open = { allow_subscribe: "everyone", allow_publish: "everyone", allow_presence: "everyone", allow_history: "everyone" };
+const kept = (size) => ({ history_size: size, history_ttl: "10m", recovery: true });
 const namespaces = {
   plain: open,
-  subs: `${open}allow_publish = "subscribers"\n`,
-  users: 'allow_subscribe = "users"\nallow_publish = "users"\n',
-  private: `allow_publish = "subscribers"\npresence = true\nallow_presence = "subscribers"\n`,
-  room: `${open}presence = true\njoin_leave = true\n`,
-  mute: 'allow_subscribe = "everyone"\npresence = true\nhistory_size = 10\nhistory_ttl = "10m"\n',
-  hist: `${open}${kept(400)}`,
-  small: `${open}${kept(5)}`,
-  brief: `${open}history_size = 10\nhistory_ttl = "1s"\n`,
-  synced: `${open}${kept(1000)}history_durability = "synced"\n`,
-  placed: `${open}history_size = 10\nhistory_ttl = "10m"\npositioning = true\n`,
-  cached: `${open}${kept(10)}cache = true\n`,
-  own: `${open}user_limited = true\nallow_subscribe = "nobody"\npresence = true\n`,
-  full: `${open}${kept(100)}presence = true\njoin_leave = true\n`,
-  asked: `${open}subscribe_proxy = true\npublish_proxy = true\npresence = true\n`,
+  subs: { ...open, allow_publish: "subscribers" },
+  users: { allow_subscribe: "users", allow_publish: "users" },
+  private: { allow_publish: "subscribers", presence: true, allow_presence: "subscribers" },
+  room: { ...open, presence: true, join_leave: true },
+  mute: { allow_subscribe: "everyone", presence: true, history_size: 10, history_ttl: "10m" },
+  hist: { ...open, ...kept(400) },
+  small: { ...open, ...kept(5) },
+  brief: { ...open, history_size: 10, history_ttl: "1s" },
+  synced: { ...open, ...kept(1000), history_durability: "synced" },
+  placed: { ...open, history_size: 10, history_ttl: "10m", positioning: true },
+  cached: { ...open, ...kept(10), cache: true },
+  own: { ...open, user_limited: true, allow_subscribe: "nobody" },
+  full: { ...open, ...kept(100), presence: true, join_leave: true },
+  asked: { ...open, subscribe_proxy: true, publish_proxy: true, presence: true },
 };
-const sections = Object.entries(namespaces).map(([name, text]) => `[namespace.${name}]\n${text}`).join("\n");
+const section = (values) => Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join("");
+const sections = Object.entries(namespaces).map(([name, values]) => `[namespace.${name}]\n${section(values)}`).join("\n");
 
 const times = {
   main: [],
