@@ -6,16 +6,14 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "tests/torture/api.hpp"
 #include "tests/torture/recovery/publisher.hpp"
 #include "tests/torture/recovery/subscriber.hpp"
 #include "tests/torture/rude_proxy.hpp"
 
 namespace madang::test {
 namespace {
-
-using nlohmann::json;
 
 struct plan {
     std::size_t clients;
@@ -26,14 +24,11 @@ struct plan {
     double peace = 0;                // seconds between a proxy's pranks with one connection; 0: no proxy
 };
 
-constexpr auto key = "a-key-of-this-torture-that-is-long-enough";
-
 class scene {
   public:
     scene(const plan& how, std::uint64_t seed)
         : how_(how), dice_(seed), folder_(make_folder()), ledger_(how.groups) {
-        std::ofstream(folder_ / "madang.toml") << "api_keys = [\"torture:all:" << key << "\"]\n"
-                                               << "[namespace.synced]\n"
+        std::ofstream(folder_ / "madang.toml") << api_key_option() << "[namespace.synced]\n"
                                                << rules << "history_durability = \"synced\"\n"
                                                << "[namespace.buffered]\n"
                                                << rules;
@@ -41,7 +36,7 @@ class scene {
             groups_.push_back((i % 2 ? "buffered:" : "synced:") + std::to_string(i));
         start({});
         if (how.peace > 0) proxy_ = std::make_unique<rude_proxy>(listens_.listen, how.peace, dice_());
-        publisher_ = std::make_unique<publisher>(groups_, how.per_second, key, ledger_);
+        publisher_ = std::make_unique<publisher>(groups_, how.per_second, ledger_);
         publisher_->aim(listens_.internal);
         for (std::size_t i = 0; i < how.clients; ++i) {
             const auto group = i % how.groups;
@@ -142,23 +137,13 @@ class scene {
         };
     }
 
-    json api(const std::string& method, const json& parameters) {
-        const auto answer = fetch(listens_.internal, "/api/" + method,
-                                  std::string("Content-Type: application/json\r\nX-API-Key: ") + key + "\r\n",
-                                  "POST", parameters.dump(), "127.0.0.2");
-        const auto said = json::parse(answer.body, nullptr, false);
-        require(answer.status == 200 && said.is_object() && said.contains("result"),
-                method + " was answered with " + std::to_string(answer.status) + " " + answer.body);
-        return said["result"];
-    }
-
     // Nothing more is published; everybody arrives at the top of his group.
     void settle() {
         publisher_->pause();
         until([this] { return publisher_->idle(); }, 30s, "all answers are there");
         std::vector<std::pair<std::string, std::uint64_t>> tops;
         for (const auto& group : groups_) {
-            const auto top = api("history", {{"channel", group}, {"limit", 0}});
+            const auto top = api(listens_.internal, "history", {{"channel", group}, {"limit", 0}});
             tops.emplace_back(top.at("epoch"), top.at("offset"));
         }
         until(
@@ -173,19 +158,9 @@ class scene {
 
     void check_history() {
         for (std::size_t i = 0; i < groups_.size(); ++i) {
-            std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
-            std::string epoch;
-            for (;;) {
-                json parameters{{"channel", groups_[i]}, {"limit", 500}};
-                if (!all.empty()) parameters["since"] = {{"offset", all.back().first}, {"epoch", epoch}};
-                const auto page = api("history", parameters);
-                epoch = page.at("epoch");
-                for (const auto& each : page.at("publications"))
-                    all.emplace_back(each.at("offset"), each.at("data").at("n"));
-                if (page.at("publications").empty()) break;
-            }
-            ledger_.compare(i, epoch, all);
-            kept_ += all.size();
+            const auto all = whole_history(listens_.internal, groups_[i]);
+            ledger_.compare(i, all.epoch, all.publications);
+            kept_ += all.publications.size();
             require(groups_[i].starts_with("buffered") || ledger_.epochs(i) == 1,
                     groups_[i] + " began anew although all of it was on the disk");
         }

@@ -95,7 +95,8 @@ export class Ear {
   }
 
   told() {
-    return text(this.heard.map(({ name, context }) => ({ [name]: context }))).slice(0, 3000);
+    const lines = this.heard.map(({ name, context }) => text({ [name]: context }));
+    return lines.filter((each, i) => each !== lines[i - 1]).join(" ").slice(-3000);
   }
 }
 

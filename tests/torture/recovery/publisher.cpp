@@ -1,19 +1,15 @@
 #include "tests/torture/recovery/publisher.hpp"
 
-#include <nlohmann/json.hpp>
 #include <system_error>
+
+#include "tests/torture/api.hpp"
 
 namespace madang::test {
 
 using nlohmann::json;
 
-publisher::publisher(std::vector<std::string> groups, double per_second, std::string key, ledger& all)
-    : groups_(std::move(groups)),
-      per_second_(per_second),
-      headers_("Content-Type: application/json\r\nX-API-Key: " + std::move(key) + "\r\n"),
-      all_(all),
-      lines_(16),
-      last_(steady::now()) {}
+publisher::publisher(std::vector<std::string> groups, double per_second, ledger& all)
+    : groups_(std::move(groups)), per_second_(per_second), all_(all), lines_(16), last_(steady::now()) {}
 
 void publisher::aim(std::uint16_t internal_port) { port_ = internal_port; }
 
@@ -73,7 +69,7 @@ void publisher::run(steady::time_point now) {
         due_ -= 1;
         each.n = next_++;
         each.group = *each.n % groups_.size();
-        each.to->request("/api/publish", headers_, "POST",
+        each.to->request("/api/publish", api_headers(), "POST",
                          json{{"channel", groups_[each.group]}, {"data", {{"n", *each.n}}}}.dump());
         each.to->pump();
     }

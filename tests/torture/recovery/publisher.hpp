@@ -13,7 +13,7 @@ namespace madang::test {
 
 class publisher {
   public:
-    publisher(std::vector<std::string> groups, double per_second, std::string key, ledger& all);
+    publisher(std::vector<std::string> groups, double per_second, ledger& all);
 
     void aim(std::uint16_t internal_port);  // a server began to listen there
     void run(steady::time_point now);       // publishes what is due, takes answers
@@ -37,7 +37,6 @@ class publisher {
 
     const std::vector<std::string> groups_;
     const double per_second_;
-    const std::string headers_;
     ledger& all_;
     std::uint16_t port_ = 0;
     std::vector<line> lines_;
