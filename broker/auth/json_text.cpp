@@ -17,7 +17,7 @@ bool too_deep(std::string_view text) noexcept {
         } else if (c == '"') {
             quoted = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > json_depth) return true;
+            if (++depth > claims_depth) return true;
         } else if ((c == '}' || c == ']') && depth > 0) {
             --depth;
         }

@@ -8,9 +8,9 @@
 
 namespace madang {
 
-inline constexpr std::size_t json_depth = 64;
+inline constexpr std::size_t claims_depth = 64;
 
-// Nothing: not one JSON value of valid UTF-8, or deeper than json_depth.
+// Nothing: not one JSON value of valid UTF-8, or deeper than claims_depth.
 std::optional<nlohmann::json> parse_json(std::string_view text);
 
 // Compact, on one line, and ASCII-safe against text that is not UTF-8 (replaced): it never throws.

@@ -126,10 +126,5 @@ std::optional<std::string> json_string(std::string_view string) {
 }
 
 std::optional<std::int64_t> json_integer(std::string_view number) { return whole<std::int64_t>(number); }
-std::optional<std::uint64_t> json_unsigned(std::string_view number) { return whole<std::uint64_t>(number); }
-
-void append_json_string(std::string& out, std::string_view text) {
-    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 }  // namespace madang

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/protocol/client_json.hpp"  // json_unsigned, append_json_string
+
 namespace madang {
 
 // Whether `text` is one JSON value (RFC 8259) in UTF-8 and nothing else but white space around it.
@@ -18,15 +20,11 @@ struct json_member {
     std::string_view value;
 };
 
-// All four: of a text that valid_json accepted, or a part of one that these returned; views into it. Nothing
+// All: of a text that valid_json accepted, or a part of one that these returned; views into it. Nothing
 // when it is of another kind.
 std::optional<std::vector<json_member>> json_members(std::string_view object);  // in order, repeated keys too
 std::optional<std::vector<std::string_view>> json_elements(std::string_view array);
 std::optional<std::string> json_string(std::string_view string);      // decoded
 std::optional<std::int64_t> json_integer(std::string_view number);    // written without '.' and 'e'
-std::optional<std::uint64_t> json_unsigned(std::string_view number);  // likewise
-
-// `text` with quotes around it, appended. What is not UTF-8 in it becomes U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace madang
