@@ -41,14 +41,15 @@ std::function<void(T)> client_consumer::here(std::function<void(T)> done) {
 void client_consumer::subscribe(std::string_view group, const subscribe_spec& how, answer<subscribed> done) {
     auto ask = std::make_shared<subscribe_ticket>();
     ask->how = how;
-    ask->done = here<result<subscribed>>(std::move(done));
+    ask->done = std::move(done);
     std::shared_ptr<const member_info> info;
     if (how.presence || how.join_leave)
         info = std::make_shared<const member_info>(member_info{how.who, how.presence, how.join_leave});
     if (info) told_.push_back({std::string(group), info});
     const auto status = at_.subscribe(group, info, ask);
     if (status != MADANG_OK)
-        ask->done(fail(status == MADANG_BUSY ? errc::limit_exceeded : errc::bad_request));
+        here<result<subscribed>>(std::move(ask->done))(
+            fail(status == MADANG_BUSY ? errc::limit_exceeded : errc::bad_request));
 }
 
 void client_consumer::go_live(std::string_view group, bool joins) {

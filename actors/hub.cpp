@@ -103,6 +103,8 @@ madang_status hub::group_add(connection& who, std::string_view group, delivery h
 madang_status hub::subscribe(connection& who, std::string_view group, std::shared_ptr<const member_info> info,
                              std::shared_ptr<subscribe_ticket> ask) {
     members_.add(who, group, delivery::client_held);
+    ask->loop = loop_.index();
+    ask->member = who.member_id();
     tell(home_of(group),
          parcels::join{std::string(group), who.member_id(), loop_.index(),
                        connections_.at(who.member_id()).actor, std::move(info), std::move(ask)});
@@ -210,6 +212,10 @@ void hub::handle(parcel& what) {
         void operator()(parcels::deliver& p) { self.members_.deliver(*p.what); }
         void operator()(parcels::rejoin& p) { self.rejoin(p.group); }
         void operator()(parcels::stale& p) { self.desk_.stale(p.group, p.client); }
+        void operator()(parcels::answer& p) {
+            if (auto* who = self.find(p.whom->member))
+                who->run("subscribed", [&] { p.whom->done(std::move(*p.what)); });
+        }
         void operator()(parcels::stored& p) { self.desk_.complete(*p.what, std::move(p.answers)); }
         void operator()(parcels::send_event& p) {
             auto found = self.connections_.find(p.member);
@@ -304,6 +310,11 @@ void hub::hand_to_group(const std::string& group, event&& what) {
     at_home(group, parcel, create::no);
 }
 
+void hub::answer(std::shared_ptr<subscribe_ticket> whom, result<subscribed>&& what) {
+    answers_.push_back({std::move(whom), std::make_shared<result<subscribed>>(std::move(what))});
+    loop_.touch_early(*this);
+}
+
 void hub::submit(std::shared_ptr<desk_batch> what, durability how) {
     auto requests = std::move(what->requests);
     all_.asked.fetch_add(1, std::memory_order_relaxed);
@@ -383,6 +394,10 @@ void hub::add_groups(std::map<std::string, std::uint64_t>& to, const std::string
 void hub::flush() {
     desk_.flush();
     for (auto& [keep, group] : std::exchange(touched_groups_, {})) group->hand_out();
+    for (auto& each : std::exchange(answers_, {})) {
+        const auto loop = each.whom->loop;
+        tell(loop, std::move(each));
+    }
     for (std::size_t loop = 0; loop < outgoing_.size(); ++loop)
         if (outgoing_[loop]) caf::anon_send(all_.hubs[loop], std::exchange(outgoing_[loop], nullptr));
 }

@@ -118,6 +118,7 @@ class hub final : public connection_services, private stream_desk_host, private 
     void hand_to_group(const std::string& group, event&& what) override;
     void submit(std::shared_ptr<desk_batch> what, durability how) override;
     void touched() override { loop_.touch_early(*this); }
+    void answer(std::shared_ptr<subscribe_ticket> whom, result<subscribed>&& what) override;
     std::int64_t now_ms() const override;
     std::string random_epoch() override;
     void count_refused() override;
@@ -140,7 +141,8 @@ class hub final : public connection_services, private stream_desk_host, private 
     };
     std::unordered_map<std::string, home, hash, std::equal_to<>> homes_;  // groups of which this is the home
     std::vector<std::pair<caf::strong_actor_ptr, group_actor*>> touched_groups_;
-    std::vector<envelope_ptr> outgoing_;  // by loop
+    std::vector<parcels::answer> answers_;  // of this turn, behind its batches
+    std::vector<envelope_ptr> outgoing_;    // by loop
     std::vector<std::uint64_t> waiting_publishers_;
 };
 

@@ -62,6 +62,10 @@ struct stale {  // to a group's home: an entry of a process that ended
     std::string group;
     std::string client;
 };
+struct answer {  // from a group's home to a subscriber's loop
+    std::shared_ptr<subscribe_ticket> whom;
+    std::shared_ptr<result<subscribed>> what;
+};
 // From the store's thread to the loop that asked.
 struct stored {
     std::shared_ptr<desk_batch> what;
@@ -75,9 +79,9 @@ struct send_event {
 
 }  // namespace parcels
 
-using parcel =
-    std::variant<parcels::publish, parcels::join, parcels::leave, parcels::joined, parcels::left,
-                 parcels::deliver, parcels::rejoin, parcels::stale, parcels::stored, parcels::send_event>;
+using parcel = std::variant<parcels::publish, parcels::join, parcels::leave, parcels::joined, parcels::left,
+                            parcels::deliver, parcels::rejoin, parcels::stale, parcels::stored,
+                            parcels::answer, parcels::send_event>;
 
 struct envelope {
     std::size_t from = no_loop;  // the sending loop

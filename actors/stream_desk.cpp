@@ -105,7 +105,7 @@ void stream_desk::joined(const std::string& group, std::uint64_t id, std::shared
     if (options != nullptr && options->keeps_history() && (ask->how.positioned || ask->how.recover_since))
         ask_history(group, std::move(ask), false);
     else
-        ask->done(subscribed{});
+        host_.answer(std::move(ask), subscribed{});
 }
 
 void stream_desk::ask_history(const std::string& group, std::shared_ptr<subscribe_ticket> ask,
@@ -152,7 +152,7 @@ void stream_desk::complete_subscribe(desk_batch::waiting& each, store_answer&& a
             ask.how.positioned = true;
             return ask_history(each.group, each.ask, true);
         }
-        return ask.done(answer.error());
+        return host_.answer(std::move(each.ask), answer.error());
     }
     auto& page = std::get<history_page>(*answer);
     subscribed made;
@@ -167,7 +167,7 @@ void stream_desk::complete_subscribe(desk_batch::waiting& each, store_answer&& a
     }
     made.missed = std::move(page.publications);
     made.top = std::move(page.top);
-    ask.done(std::move(made));
+    host_.answer(std::move(each.ask), std::move(made));
 }
 
 void stream_desk::left(const std::string& group, std::uint64_t id) {

@@ -41,7 +41,9 @@ struct publish_ticket {
 // What a subscriber asks of the home, beside its join.
 struct subscribe_ticket {
     subscribe_spec how;
-    std::function<void(result<subscribed>)> done;  // any thread
+    std::size_t loop = 0;  // where the member is
+    std::uint64_t member = 0;
+    std::function<void(result<subscribed>)> done;  // on that loop, while the member lives
 };
 
 // What was submitted together, until its answers come.
@@ -68,6 +70,9 @@ class stream_desk_host {
     // stream_desk::complete with the answers, later, on this thread.
     virtual void submit(std::shared_ptr<desk_batch> what, durability how) = 0;
     virtual void touched() = 0;  // flush() at the turn's end
+    // To the member, behind all that was handed to its group so far: what the answer holds does not come
+    // again.
+    virtual void answer(std::shared_ptr<subscribe_ticket> whom, result<subscribed>&& what) = 0;
     virtual std::int64_t now_ms() const = 0;
     virtual std::string random_epoch() = 0;
     virtual void count_refused() = 0;  // a publication that was not accepted

@@ -195,7 +195,7 @@ TEST_P(Streams, NothingIsLostOrRepeatedAroundASubscription) {
 TEST_P(Streams, PresenceFollowsMembership) {
     stream_node node(GetParam());
     auto watcher = node.open_session(0, "ann");
-    node.tell(watcher, {{"id", 2}, {"subscribe", {{"channel", "news:1"}}}});
+    node.tell(watcher, {{"id", 2}, {"subscribe", {{"channel", "news:1"}, {"join_leave", true}}}});
     node.until([&] { return node.count("news:1").clients == 1; });
     auto tab = node.open_session(GetParam() - 1, "bob");
     node.tell(tab, {{"id", 2}, {"subscribe", {{"channel", "news:1"}}}});

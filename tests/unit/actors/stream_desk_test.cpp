@@ -39,6 +39,9 @@ class desk_world : public stream_desk_host {
         submitted.push_back({std::move(what), how});
     }
     void touched() override { ++touches; }
+    void answer(std::shared_ptr<subscribe_ticket> whom, result<subscribed>&& what) override {
+        whom->done(std::move(what));
+    }
     std::int64_t now_ms() const override { return 1000; }
     std::string random_epoch() override { return "e" + std::to_string(++epochs); }
     void count_refused() override { ++refused; }
