@@ -1,7 +1,10 @@
 // Streams, presence and client sessions on real loops, over a store in memory.
 #include <gmock/gmock.h>
 
+#include <deque>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "actors/session_services.hpp"
 #include "tests/integration/actors/node_impl.hpp"
@@ -60,17 +63,28 @@ struct stream_node : node {
         entry->transport = "websocket";
         auto made = connect(loop, client_route, std::move(entry));
         EXPECT_EQ(made.next(), "101");
+        lines.erase(made.fd());  // of another that had it before
         const auto reply = tell(made, {{"id", 1}, {"connect", {{"data", {{"user", user}}}}}});
         EXPECT_TRUE(reply.contains("connect")) << reply;
         return made;
     }
-    static json tell(client& to, const json& command) {
+    json tell(client& to, const json& command) {
         to.say(command.dump());
-        return json::parse(to.next());
+        return next(to);
     }
-    static json next(client& of) { return json::parse(of.next()); }
+    // The next line: a frame may hold several.
+    json next(client& of) {
+        auto& waiting = lines[of.fd()];
+        if (waiting.empty()) {
+            std::istringstream frame(of.next());
+            for (std::string line; std::getline(frame, line);) waiting.push_back(line);
+        }
+        const auto line = waiting.front();
+        waiting.pop_front();
+        return json::parse(line);
+    }
     // The next push of that kind ("pub", "join", ...).
-    static json push(client& of, const std::string& kind) {
+    json push(client& of, const std::string& kind) {
         for (;;) {
             const auto message = next(of);
             if (message.contains("push") && message["push"].contains(kind)) return message["push"][kind];
@@ -95,6 +109,7 @@ struct stream_node : node {
     madang_consumer_class client_class{};
     consumer_route client_route;
     int sessions = 0;
+    std::map<int, std::deque<std::string>> lines;  // by descriptor
 };
 
 class Streams : public ::testing::TestWithParam<std::uint32_t> {};
