@@ -18,10 +18,12 @@
 
 #include "actors/connection.hpp"
 #include "actors/yard.hpp"
+#include "broker/core/clock.hpp"
 #include "broker/net/client_site.hpp"
 #include "broker/net/http_server.hpp"
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
+#include "storage/store.hpp"
 
 namespace madang::testing {
 
@@ -66,7 +68,9 @@ class serving_node {
         route.handshake_timeout = std::chrono::milliseconds{60'000};
         route.max_groups = 100;
         route.sync_queue = 64;
-        all = std::make_unique<yard>(settings, counts);
+        settings.data_dir = "none";
+        kept = open_store(settings, time, counts).value();
+        all = std::make_unique<yard>(settings, counts, names);
         host = std::make_unique<plugin_host>(
             host_services{.layer = *all, .log = {}, .config_json = {}, .extension = {}});
         clients = std::make_unique<client_site>(client_services{
@@ -91,7 +95,7 @@ class serving_node {
                                                                   .limits = &limits,
                                                                   .tls = nullptr,
                                                                   .access_log = {}});
-        all->run();
+        all->run(*kept);
         auto got = server->start();
         EXPECT_TRUE(got) << (got ? "" : got.error().detail);
         port = got ? *got : 0;
@@ -122,6 +126,9 @@ class serving_node {
 
     options settings;
     metrics counts;
+    system_clock_source time;
+    namespace_table names;
+    std::unique_ptr<store> kept;
     connection_limits limits{0, 0};
     std::uint16_t port = 0;
     std::atomic<int> consumers{0};
