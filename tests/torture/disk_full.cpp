@@ -120,13 +120,28 @@ class scene {
     static inline const std::vector<std::string> groups{"buffered:a", "synced:a", "buffered:b", "synced:b"};
 
     void start(ports on) {
-        node_ = std::make_unique<server>(
-            std::vector<std::string>{"--config", disk_ / "madang.toml", "--data-dir", disk_ / "data",
-                                     "--store-memory-bytes", "8M", "--store-free-bytes", "4M",
-                                     "--store-ballast-bytes", "4M", "--client-ping-interval", "500ms",
-                                     "--client-pong-timeout", "5s", "--log-level", "warn", "--no-bundled",
-                                     "--allowed-origin", "*"},
-            command{}, on);
+        node_ = std::make_unique<server>(std::vector<std::string>{"--config",
+                                                                  disk_ / "madang.toml",
+                                                                  "--data-dir",
+                                                                  disk_ / "data",
+                                                                  "--store-memory-bytes",
+                                                                  "8M",
+                                                                  "--store-free-bytes",
+                                                                  "4M",
+                                                                  "--store-ballast-bytes",
+                                                                  "4M",
+                                                                  "--client-ping-interval",
+                                                                  "500ms",
+                                                                  "--client-pong-timeout",
+                                                                  "5s",
+                                                                  "--drain-timeout",
+                                                                  "1s",
+                                                                  "--log-level",
+                                                                  "warn",
+                                                                  "--no-bundled",
+                                                                  "--allowed-origin",
+                                                                  "*"},
+                                         command{}, on);
         listens_ = {node_->port(), node_->internal_port()};
     }
 

@@ -52,7 +52,7 @@ class scene {
 
     void run() {
         publisher_->pause();
-        until(all_live(), 60s, "everybody is subscribed");
+        until([this] { return everybody_subscribed_once(); }, 60s, "everybody is subscribed");
         publisher_->go_on(steady::now());
         for (int i = 0; i < how_.kills; ++i) {
             const auto span = static_cast<std::uint64_t>((how_.longest - how_.shortest).count());
@@ -81,10 +81,10 @@ class scene {
     void start(ports on) {
         const auto began = steady::now();
         node_ = std::make_unique<server>(
-            std::vector<std::string>{"--config", folder_ / "madang.toml", "--data-dir", folder_ / "data",
-                                     "--client-ping-interval", "500ms", "--client-pong-timeout", "3s",
-                                     "--client-connect-timeout", "20s", "--drain-spread", "0", "--log-level",
-                                     "warn", "--no-bundled", "--allowed-origin", "*"},
+            std::vector<std::string>{
+                "--config", folder_ / "madang.toml", "--data-dir", folder_ / "data", "--client-ping-interval",
+                "500ms", "--client-pong-timeout", "3s", "--client-connect-timeout", "20s", "--drain-spread",
+                "0", "--drain-timeout", "1s", "--log-level", "warn", "--no-bundled", "--allowed-origin", "*"},
             command{}, on);
         listens_ = {node_->port(), node_->internal_port()};
         slowest_start_ = std::max(slowest_start_, steady::now() - began);
@@ -130,11 +130,10 @@ class scene {
         }
     }
 
-    std::function<bool()> all_live() {
-        return [this] {
-            return std::all_of(everybody_.begin(), everybody_.end(),
-                               [](const auto& each) { return each->live(); });
-        };
+    // Not at one time: a proxy may be at it already.
+    bool everybody_subscribed_once() const {
+        return std::all_of(everybody_.begin(), everybody_.end(),
+                           [](const auto& each) { return !each->epoch().empty(); });
     }
 
     // Nothing more is published; everybody arrives at the top of his group.

@@ -24,10 +24,10 @@ const namespaces = {
   cached: { ...open, ...kept(10), cache: true },
   own: { ...open, user_limited: true, allow_subscribe: "nobody" },
   full: { ...open, ...kept(100), presence: true, join_leave: true },
-  asked: { ...open, subscribe_proxy: true, publish_proxy: true, presence: true },
 };
+const asked = { ...open, subscribe_proxy: true, publish_proxy: true, presence: true }; // only where there is a backend
 const section = (values) => Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join("");
-const sections = Object.entries(namespaces).map(([name, values]) => `[namespace.${name}]\n${section(values)}`).join("\n");
+const sections = (all) => Object.entries(all).map(([name, values]) => `[namespace.${name}]\n${section(values)}`).join("\n");
 
 const times = {
   main: [],
@@ -105,9 +105,10 @@ export class Host {
   }
 
   async #serve(name, options = []) {
-    const all = [...times[name], ...(name === "asking" ? this.backend.options() : []), ...options];
-    const config = `api_keys = ["suite:all:${api_key}"]\nallowed_origins = ["*"]\ncors_origins = ["*"]\n${sections}`;
-    const server = await Server.start({ config, options: ["--log-level", "warn", "--loops", "2", "--drain-spread", "0", ...all] });
+    const asks = name === "asking";
+    const all = [...times[name], ...(asks ? this.backend.options() : []), ...options];
+    const config = `api_keys = ["suite:all:${api_key}"]\nallowed_origins = ["*"]\ncors_origins = ["*"]\n${sections({ ...namespaces, ...(asks && { asked }) })}`;
+    const server = await Server.start({ config, options: ["--log-level", "warn", "--no-bundled", "--loops", "2", "--drain-spread", "0", ...all] });
     return { id: this.#keep(server), url: server.url };
   }
 

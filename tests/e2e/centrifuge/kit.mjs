@@ -40,6 +40,7 @@ export async function eventually(ask, fits, what) {
     const got = await ask();
     if (fits(got)) return got;
     ok(Date.now() < end, `${what}: it stayed ${text(got)}`);
+    await new Promise((done) => setTimeout(done, 20)); // others' turn
   }
 }
 
@@ -63,20 +64,25 @@ export class Ear {
     return this.heard.filter((each) => each.name === name).map((each) => each.context);
   }
 
-  // The first untaken event of that name that fits.
-  next(name, fits = () => true) {
+  // The first untaken event of these names that fits.
+  first(names, fits = () => true) {
     let look;
     const found = new Promise((done) => {
       look = () => {
-        const at = this.heard.findIndex((each, i) => !this.taken.has(i) && each.name === name && fits(each.context));
+        const at = this.heard.findIndex((each, i) => !this.taken.has(i) && names.includes(each.name) && fits(each.context));
         if (at < 0) return;
+        this.waiting.delete(look);
         this.taken.add(at);
-        done(this.heard[at].context);
+        done(this.heard[at]);
       };
       this.waiting.add(look);
       look();
     });
-    return within(found, () => `${this.who} did not hear "${name}"; it heard ${this.told()}`).finally(() => this.waiting.delete(look));
+    return within(found, () => `${this.who} did not hear ${names.join(" or ")}; it heard ${this.told()}`).finally(() => this.waiting.delete(look));
+  }
+
+  async next(name, fits) {
+    return (await this.first([name], fits)).context;
   }
 
   // All publications' data once there are that many.

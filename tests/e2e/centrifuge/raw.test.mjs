@@ -206,7 +206,7 @@ describe("raw", { concurrency: 12 }, () => {
       method: "POST", headers: { "X-API-Key": "a-key-of-these-tests-that-is-long-enough" },
       body: `{"channel":"${group}","data":{\n  "a": [\r\n 1 ]\n}\n}` });
     assert.equal(said.status, 200);
-    assert.deepEqual((await speaker.hear()).push, { channel: group, pub: { data: { a: [1] } } });
+    assert.deepEqual(strip_time(await speaker.hear()).push, { channel: group, pub: { data: { a: [1] } } });
   });
 
   test("commands without their answers are bounded: 3013", async () => {
@@ -229,6 +229,18 @@ describe("raw", { concurrency: 12 }, () => {
     assert.equal(subscribe.epoch, epoch);
     assert.deepEqual([subscribe.recovered, subscribe.was_recovering, subscribe.recoverable, subscribe.positioned], [true, true, true, true]);
     assert.deepEqual(subscribe.publications.map(({ data, offset }) => ({ data, offset })), [{ data: "b", offset: 2 }]);
+  });
+
+  test("the API's refresh tells the connection its new end", async () => {
+    const user = `user-${group_of("x")}`;
+    const speaker = await Speaker.open();
+    const { connect } = await speaker.ask({ id: 1, connect: { token: host.token({ sub: user, exp: Math.floor(Date.now() / 1000) + 600 }) } });
+    assert.equal(connect.expires, true);
+    assert.ok(connect.ttl > 590 && connect.ttl <= 600, `${connect.ttl}`);
+    await api("refresh", { user, expire_at: Math.floor(Date.now() / 1000) + 100 });
+    const { push } = await speaker.hear();
+    assert.equal(push.refresh.expires, true);
+    assert.ok(push.refresh.ttl > 95 && push.refresh.ttl <= 100, `${push.refresh.ttl}`);
   });
 
   // -- every transport, one stream

@@ -78,10 +78,9 @@ export class World {
   async connect(options) {
     const { client, ear } = await this.client(options);
     client.connect();
-    const connected = await Promise.race([ear.next("connected"), ear.next("disconnected").then((why) => {
-      throw new Unmet(`the client was disconnected: ${why.code} ${why.reason}`);
-    })]);
-    return { client, ear, id: connected.client, data: connected.data };
+    const { name, context } = await ear.first(["connected", "disconnected"]);
+    if (name === "disconnected") throw new Unmet(`the client was disconnected: ${context.code} ${context.reason}`);
+    return { client, ear, id: context.client, data: context.data };
   }
 
   // Connects and does not get in: the terminal disconnect.
@@ -103,9 +102,8 @@ export class World {
   async subscribe(client, group, options) {
     const { sub, ear } = this.subscription(client, group, options);
     sub.subscribe();
-    const context = await Promise.race([ear.next("subscribed"), ear.next("unsubscribed").then((why) => {
-      throw new Unmet(`${group} was refused: ${why.code} ${why.reason}`);
-    })]);
+    const { name, context } = await ear.first(["subscribed", "unsubscribed"]);
+    if (name === "unsubscribed") throw new Unmet(`${group} was refused: ${context.code} ${context.reason}`);
     return { sub, ear, context };
   }
 
@@ -113,11 +111,9 @@ export class World {
   async refusal(client, group, options) {
     const { sub, ear } = this.subscription(client, group, options);
     sub.subscribe();
-    const why = await Promise.race([ear.next("unsubscribed"), ear.next("subscribed").then(() => {
-      throw new Unmet(`${group} was subscribed`);
-    })]);
-    if (sub.state !== "unsubscribed") throw new Unmet(`the subscription is ${sub.state}`);
-    return why.code;
+    const { name, context } = await ear.first(["subscribed", "unsubscribed"]);
+    if (name === "subscribed" || sub.state !== "unsubscribed") throw new Unmet(`${group} was not refused but is ${sub.state}`);
+    return context.code;
   }
 
   async end() {

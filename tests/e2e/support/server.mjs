@@ -38,8 +38,9 @@ export class Server {
 
   // After kill(): on the port it had before.
   async start_again() {
+    const { MADANG_BIN: _, ...environment } = process.env;
     const child = spawn(binary, [...this.arguments, "--listen", this.listen, "--internal-listen", "127.0.0.1:0"],
-                        { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, MADANG_JWT_HMAC_SECRET: secret } });
+                        { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"], env: { ...environment, MADANG_JWT_HMAC_SECRET: secret } });
     this.child = child;
     this.output = "";
     running.add(child);

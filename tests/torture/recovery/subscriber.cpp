@@ -40,7 +40,6 @@ void subscriber::tick(steady::time_point now) {
         try {
             peer_ = std::make_unique<peer>(port_, from_);
             peer_->upgrade("/connection/websocket");
-            peer_->pump();
             heard_ = now;
         } catch (const std::system_error&) {
             lose(now);  // nobody listens there just now

@@ -50,7 +50,7 @@ export default {
   "the backend prolongs a connection that it let in": async (w) => {
     const user = w.name("user");
     await w.host("will_answer", "refresh", user, { result: { expire_at: in_seconds(3600) } });
-    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_at: in_seconds(1) } } } });
+    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_at: in_seconds(3) } } } });
     await eventually(() => w.host("asked", "refresh", user), (got) => got.length === 1, "questions");
     await client.rpc("any", {});
     same(ear.of("connecting").length, 1);
@@ -59,7 +59,7 @@ export default {
   "a connection that the backend does not prolong ends with 3005": async (w) => {
     const user = w.name("user");
     await w.host("will_answer", "refresh", user, { result: { expired: true } });
-    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_at: in_seconds(1) } } } });
+    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_at: in_seconds(3) } } } });
     client.setData({});
     await ear.next("connecting");
     same((await ear.next("connecting")).code, 3005);
@@ -135,7 +135,7 @@ export default {
     let times = 0;
     const { ear } = await w.subscribe(client, group, { getData: async () => {
       times += 1;
-      return times === 1 ? { answer: { result: { expire_at: in_seconds(1) } } } : {};
+      return times === 1 ? { answer: { result: { expire_at: in_seconds(3) } } } : {};
     } });
     await ear.next("subscribing");
     same((await ear.next("subscribing")).code, 2501);

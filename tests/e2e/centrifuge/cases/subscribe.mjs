@@ -49,12 +49,12 @@ export default {
   "a namespace that nobody set is 102": async (w) => {
     const { client } = await w.connect();
     same(await w.refusal(client, w.group("nowhere")), 102);
-    same(await w.refusal(client, w.name("no-namespace")), 102);
   },
 
   "a namespace for nobody is 103, and so is one for users to an anonymous client": async (w) => {
     const { client } = await w.connect();
     same(await w.refusal(client, w.group("private")), 103);
+    same(await w.refusal(client, w.name("without-namespace")), 103);
     const group = w.group("users");
     same(await w.refusal(client, group), 103);
     const user = await w.connect({ token: await w.token({ sub: "somebody" }) });
