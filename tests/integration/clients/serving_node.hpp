@@ -18,10 +18,12 @@
 
 #include "actors/connection.hpp"
 #include "actors/yard.hpp"
+#include "broker/core/clock.hpp"
 #include "broker/net/client_site.hpp"
 #include "broker/net/http_server.hpp"
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
+#include "storage/store.hpp"
 
 namespace madang::testing {
 
@@ -31,6 +33,7 @@ class serving_node {
                           std::chrono::milliseconds poll_timeout = std::chrono::milliseconds{300}) {
         settings.loops = loops;
         settings.listen = "127.0.0.1:0";
+        settings.data_dir = "none";
         settings.poll_timeout = poll_timeout;
         type.struct_size = sizeof type;
         type.context = this;
@@ -66,7 +69,8 @@ class serving_node {
         route.handshake_timeout = std::chrono::milliseconds{60'000};
         route.max_groups = 100;
         route.sync_queue = 64;
-        all = std::make_unique<yard>(settings, counts);
+        kept = open_store(settings, time, counts).value();
+        all = std::make_unique<yard>(settings, counts, names);
         host = std::make_unique<plugin_host>(
             host_services{.layer = *all, .log = {}, .config_json = {}, .extension = {}});
         clients = std::make_unique<client_site>(client_services{
@@ -91,7 +95,7 @@ class serving_node {
                                                                   .limits = &limits,
                                                                   .tls = nullptr,
                                                                   .access_log = {}});
-        all->run();
+        all->run(*kept);
         auto got = server->start();
         EXPECT_TRUE(got) << (got ? "" : got.error().detail);
         port = got ? *got : 0;
@@ -237,6 +241,9 @@ class serving_node {
     std::mutex mutex;
     std::map<std::string, session_entry> entries;  // by request id
     std::map<std::string, std::vector<nlohmann::json>> history;
+    system_clock_source time;
+    namespace_table names;
+    std::unique_ptr<store> kept;
     std::unique_ptr<yard> all;
     std::unique_ptr<plugin_host> host;
     std::unique_ptr<public_site> site;
