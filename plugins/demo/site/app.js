@@ -41,8 +41,10 @@ const view = {
     const open = rooms.get(room.title);
     if (open?.room !== room) return;
     open.item.dataset.state = room.connection.state;
-    if (open === active) show_state();
-    if (open === active) announce(t(`say_${room.connection.state}`, { room: room.title }));
+    if (open !== active) return;
+    show_state();
+    show_people(room); // nobody can be seen without a connection
+    announce(t(`say_${room.connection.state}`, { room: room.title }));
   },
   who(room) { if (room === active?.room) show_people(room); },
   typing(room) { if (room === active?.room) show_typing(); },
