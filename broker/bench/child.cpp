@@ -113,6 +113,7 @@ target start_server(const server_command& command) {
     const int said = memfd_create("madang-bench-server", MFD_CLOEXEC);
     if (said < 0) throw std::system_error(errno, std::system_category(), "memfd_create");
     child_process child([&] {
+        setenv("MADANG_DATA_DIR", "none", 1);  // nobody's folder; --data-dir among `more` is stronger
         if (!command.jwt_secret.empty()) setenv("MADANG_JWT_HMAC_SECRET", command.jwt_secret.c_str(), 1);
         dup2(said, STDOUT_FILENO);
         dup2(said, STDERR_FILENO);

@@ -84,6 +84,14 @@ for (const code of [1001, 1006]) {
   });
 }
 
+test("what is said to a socket that is closing stays with who says it", () => {
+  const world = new World().opened();
+  assert.equal(world.connection.send("one"), true);
+  world.socket.readyState = 2;
+  assert.equal(world.connection.send("two"), false);
+  assert.deepEqual(world.socket.sent, ["one"]);
+});
+
 test("a connection that does not last does not reset the back-off, one that lasts does", () => {
   const world = new World().opened();
   world.lose();

@@ -362,6 +362,18 @@ test("who is here is shown, with each coming and going, and who was last seen", 
   await one.is_content();
 });
 
+test("who goes without a word is soon gone from the list", async () => {
+  const [one, two] = [await open(), await open({ name: "Pine" })];
+  await Promise.all([one.is("open"), two.is("open")]);
+  const here = one.page.locator("#here_list li");
+  await one.page.locator("#people_button").click();
+  await here.nth(1).waitFor();
+  const [first] = fake.members("madang");
+  for (const member of fake.members("madang")) if (member !== first) fake.members("madang").delete(member);
+  await here.nth(1).waitFor({ state: "detached" });
+  assert.equal(await one.page.locator("#people_count").innerText(), "1");
+});
+
 test("who types is shown to the others until it is said, or for a while", async () => {
   const [one, two] = [await open(), await open({ name: "Pine" })];
   await Promise.all([one.is("open"), two.is("open")]);

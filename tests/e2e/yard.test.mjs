@@ -8,6 +8,7 @@ import { Server, secret } from "./support/server.mjs";
 
 // What Chromium itself says of a connection attempt while there is no server.
 const expected_of_lost_connections = /WebSocket connection to .* failed|ERR_CONNECTION_(REFUSED|RESET)|ERR_EMPTY_RESPONSE/;
+const api_key = "a-key-of-these-tests-that-is-long-enough";
 let browser, server, windows;
 
 async function open(name, options) {
@@ -19,7 +20,7 @@ async function open(name, options) {
 
 before(async () => {
   browser = await launch();
-  server = await Server.start({ config: '[plugin.chat]\nbanned_words = ["durian"]\nforbidden_rooms = ["cellar"]\n', options: ["--drain-timeout", "5s"] });
+  server = await Server.start({ config: `api_keys = ["yard:publish:${api_key}"]\n[plugin.chat]\nbanned_words = ["durian"]\nforbidden_rooms = ["cellar"]\n`, options: ["--drain-timeout", "5s"] });
 });
 after(async () => {
   await browser?.close();
@@ -109,6 +110,27 @@ test("a signed token opens the notifications, which return with the server", asy
   await state("waiting");
   await server.start_again();
   await state("open");
+});
+
+test("what a backend publishes to a user arrives as a notification, and nobody else's does", async () => {
+  const window = await open("까치");
+  await give_token(window, token_of("42", secret));
+  await window.page.locator('#notify_state[data-state="open"]').waitFor();
+  const publish = async (channel, data) => {
+    const answer = await fetch(`${server.internal}/api/publish`,
+                               { method: "POST", headers: { "X-API-Key": api_key }, body: JSON.stringify({ channel, data }) });
+    assert.ok((await answer.json()).result, "published");
+  };
+  await publish("user:43", { title: "not yours" });
+  await window.page.locator("#notify [data-close]").click();
+  await publish("user:42", { title: "감이 익었습니다", tree: 3 });
+  await window.page.locator("#notify_unread", { hasText: "1" }).waitFor();
+  await window.page.locator("#notify_button").click();
+  const [line, ...more] = await window.page.locator("#notify_list li").allInnerTexts();
+  assert.match(line, /^감이 익었습니다/);
+  assert.deepEqual(more, []);
+  await window.page.locator("#notify_unread").waitFor({ state: "hidden" });
+  await window.is_content();
 });
 
 test("the page's recipe makes a token that the server accepts", async () => {

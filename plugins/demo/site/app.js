@@ -11,6 +11,7 @@ const names = {
   en: ["Magpie", "Persimmon", "Pine", "Moon", "Tiger", "Crane", "Plum", "Maple", "Bamboo", "Heron"],
   ko: ["까치", "감나무", "소나무", "보름달", "호랑이", "두루미", "매화", "단풍", "대나무", "해오라기"],
 };
+const who_again_ms = 10_000; // those whom a crash of the server has left in the room go without a word
 const narrow = matchMedia("(max-width: 51.99rem)");
 const rooms = new Map(); // title -> { room, log, item, draft }
 let active = null;
@@ -41,8 +42,10 @@ const view = {
     const open = rooms.get(room.title);
     if (open?.room !== room) return;
     open.item.dataset.state = room.connection.state;
-    if (open === active) show_state();
-    if (open === active) announce(t(`say_${room.connection.state}`, { room: room.title }));
+    if (open !== active) return;
+    show_state();
+    show_people(room); // nobody can be seen without a connection
+    announce(t(`say_${room.connection.state}`, { room: room.title }));
   },
   who(room) { if (room === active?.room) show_people(room); },
   typing(room) { if (room === active?.room) show_typing(); },
@@ -166,6 +169,7 @@ function retry_all() {
 }
 
 setInterval(() => { if (active.room.connection.state === "waiting") show_state(); }, 500);
+setInterval(() => { if (!document.hidden) active.room.ask_who(); }, who_again_ms);
 addEventListener("online", retry_all);
 addEventListener("offline", show_state);
 document.addEventListener("visibilitychange", () => {

@@ -96,7 +96,7 @@ export class Connection {
   }
 
   send(text) {
-    if (this.state !== "open") return false;
+    if (this.state !== "open" || this.socket.readyState > 1) return false; // closing: onclose is still to come
     this.socket.send(text);
     return true;
   }

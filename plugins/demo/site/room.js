@@ -91,9 +91,10 @@ export class Room {
 
   #pump() {
     if (this.in_flight || this.queue.length === 0 || this.connection.state !== "open") return;
-    const entry = this.queue.shift();
+    const entry = this.queue[0];
+    if (!this.connection.send(JSON.stringify({ message: entry.raw }))) return; // waits for the next connection
+    this.queue.shift();
     this.in_flight = entry;
-    this.connection.send(JSON.stringify({ message: entry.raw }));
     this.timer = setTimeout(() => this.#settle("lost"), answer_timeout_ms);
     entry.status = "sending";
     this.view.entry(this, entry);

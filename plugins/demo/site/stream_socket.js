@@ -22,6 +22,8 @@ export class StreamSocket {
     else this.#read(connect);
   }
 
+  get readyState() { return this.closed ? 3 : 1; } // as a WebSocket's
+
   // What the page would say to the WebSocket.
   send(text) {
     const frame = JSON.parse(text);
@@ -131,10 +133,12 @@ export class StreamSocket {
     if (error) return this.close(3500, error.message);
     Object.assign(this, { session: connect.session, node: connect.node, client: connect.client, ping: connect.ping, pong: connect.pong });
     const channel = this.group;
-    this.#post(
-      this.#command({ subscribe: { channel } }, (reply) => { if (reply.error) this.close(3507, reply.error.message); }),
-      this.#command({ history: { channel, limit: history_limit, reverse: true } }, ({ history }) => this.#begin(history?.publications ?? [])),
-    );
+    this.#post(this.#command({ subscribe: { channel } }, (reply) => {
+      if (reply.error) return this.close(3507, reply.error.message);
+      // Only a subscriber may ask; what is said meanwhile waits.
+      this.#post(this.#command({ history: { channel, limit: history_limit, reverse: true } },
+                               ({ history }) => this.#begin(history?.publications ?? [])));
+    }));
   }
 
   // `publications`: newest first.

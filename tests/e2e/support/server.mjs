@@ -1,6 +1,8 @@
-// A real `madang serve` on free ports of the loopback; it ends with the test that started it, whatever happens.
+// A real `madang serve` on free ports of the loopback, in a folder of its own, which holds its data; both end with the test
+// that started it, whatever happens.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { access, constants, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -11,7 +13,12 @@ const start_timeout_ms = 20_000;
 const stop_timeout_ms = 15_000; // the default drain deadline is 10 s
 const binary = resolve(process.env.MADANG_BIN ?? join(project_dir, "build/release/madang"));
 const running = new Set();
-process.on("exit", () => { for (const child of running) child.kill("SIGKILL"); });
+const folders = new Set();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+});
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MADANG_")));
 
 export const secret = "a-secret-of-these-tests-that-is-long-enough";
 
@@ -23,6 +30,7 @@ export class Server {
     });
     const server = new Server();
     server.folder = await mkdtemp(join(tmpdir(), "madang-e2e-"));
+    folders.add(server.folder);
     server.arguments = ["serve", ...options];
     if (config) {
       await writeFile(join(server.folder, "madang.toml"), config);
@@ -86,5 +94,6 @@ export class Server {
   async stop() {
     if (this.child?.pid && this.child.exitCode === null && this.child.signalCode === null) await this.kill("SIGKILL");
     await rm(this.folder, { recursive: true, force: true });
+    folders.delete(this.folder);
   }
 }

@@ -62,7 +62,9 @@ child::child(const command& what) : out_(memory_file("out")), err_(memory_file("
     std::vector<std::string> environment;
     for (char** each = environ; *each; ++each)
         if (!std::string_view(*each).starts_with("MADANG_")) environment.emplace_back(*each);
-    for (const auto& [name, value] : what.environment) environment.push_back(name + "=" + value);
+    std::map<std::string, std::string> ours{{"MADANG_DATA_DIR", "none"}};
+    for (const auto& [name, value] : what.environment) ours[name] = value;
+    for (const auto& [name, value] : ours) environment.push_back(name + "=" + value);
     std::vector<char*> variables;
     for (auto& each : environment) variables.push_back(each.data());
     variables.push_back(nullptr);

@@ -20,7 +20,7 @@ using steady = std::chrono::steady_clock;
 struct command {
     std::vector<std::string> words{};  // the first: the program, found along PATH
     std::vector<std::pair<std::string, std::string>>
-        environment{};             // beside ours, which loses its MADANG_… names
+        environment{};             // beside ours without its MADANG_… names, and MADANG_DATA_DIR=none
     std::uint64_t open_files = 0;  // soft and hard limit; 0: as ours
 };
 
