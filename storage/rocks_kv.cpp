@@ -120,6 +120,7 @@ class rocks_store final : public rocks_kv {
     }
 
     result<void> sync() override {
+        if (log_room_.failed()) return fail(errc::storage_failed, "the log failed");  // RocksDB would abort
         const auto sequence = db_->GetLatestSequenceNumber();
         const auto status = db_->SyncWAL();
         if (!status.ok()) {
