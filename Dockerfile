@@ -16,8 +16,8 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends \
       ca-certificates \
       libcaf-core0.17 \
+      libcurl4 \
       libfmt9 \
-      libjwt0 \
       libprometheus-cpp-core1.0 \
       librocksdb7.8 \
       libspdlog1.10 \

@@ -6,6 +6,7 @@
 
 #include "actors/connection_impl.hpp"
 #include "actors/sync_consumer.hpp"
+#include "broker/core/streams.hpp"
 #include "broker/protocol/handshake.hpp"
 #include "broker/protocol/ws_encoder.hpp"
 #include "monitoring/metrics.hpp"
@@ -44,7 +45,8 @@ connection::connection(connection_request&& request, loop& on, connection_servic
       unread_(std::move(request.leftover)),
       scope_(std::move(request.known)),
       handshake_(std::make_unique<handshake>()),
-      permit_(std::move(request.permit)) {
+      permit_(std::move(request.permit)),
+      entry_(std::move(request.entry)) {
     handshake_->accept_key = std::move(request.accept_key);
     handshake_->default_subprotocol = std::move(request.default_subprotocol);
     if (request.deflate) handshake_->extensions = std::move(request.deflate->response);
@@ -59,12 +61,6 @@ void connection::start() {
     member_id_ = keeper_.id();
     loop_.metrics().gauge_add(gauge::connections_open, 1);
     const auto& type = *route_->consumer;
-    life_timer_ = loop_.schedule(route_->handshake_timeout, [this] {
-        life_timer_ = {};
-        refuse(http_refusal(403, "the consumer did not answer in time", scope_.get(scope_field::request_id)),
-               close_code::lost);
-        if (calls_ == 0) after_call();
-    });
     arm_read();
     if (type.kind == MADANG_SYNC) {
         sync_ = std::make_shared<sync_consumer>(*this);
@@ -95,6 +91,14 @@ void connection::start() {
                        route_->sync_queue, false);
     else
         call("connect", [&](madang_consumer* c) { return type.connect(c); });
+    if (state_ != state::handshake) return;  // most answer at once
+    life_timer_ = loop_.schedule(route_->handshake_timeout, [this] {
+        life_timer_ = {};
+        loop_.metrics().add(labelled_counter::connections_refused, "handshake_timeout");
+        refuse(http_refusal(403, "the consumer did not answer in time", scope_.get(scope_field::request_id)),
+               close_code::lost);
+        if (calls_ == 0) after_call();
+    });
 }
 
 madang_status connection::accept(std::string_view subprotocol, std::span<const name_value> headers) {
@@ -219,9 +223,22 @@ void connection::go_away() {
     if (state_ == state::handshake)
         refuse(http_refusal(503, "the server is shutting down", scope_.get(scope_field::request_id)),
                close_code::lost);
+    else if (client_ != nullptr)
+        begin_close(close_code::shutdown, close_code::reason(close_code::shutdown));
     else
         begin_close(close_code::going_away, "the server is shutting down");
     if (calls_ == 0) after_call();
+}
+
+void connection::on_command(const client_command& what) {
+    if (client_ != nullptr) return run("command", [&] { client_->on_command(what); });
+    if (what.what != client_command::verb::disconnect) return;
+    const auto code = what.code != 0 ? what.code : close_code::force_disconnect;
+    close(code, what.reason.empty() ? close_code::reason(code) : std::string_view(what.reason));
+}
+
+std::string_view connection::user() const noexcept {
+    return client_ != nullptr ? client_->user() : scope_.get(scope_field::user_id);
 }
 
 void connection::abandon() noexcept { end(); }

@@ -14,11 +14,14 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/batch.hpp"
+#include "actors/delivery.hpp"
 #include "actors/loop.hpp"
 #include "actors/member_table.hpp"
 #include "actors/outbox.hpp"
 #include "actors/transport.hpp"
 #include "broker/core/scope.hpp"
+#include "broker/core/working_for.hpp"
 #include "broker/protocol/deflate.hpp"
 #include "broker/protocol/rate_limit.hpp"
 #include "broker/protocol/ws_decoder.hpp"
@@ -28,6 +31,10 @@ namespace madang {
 
 class connection;
 class sync_consumer;
+struct client_command;
+struct member_info;
+struct session_entry;
+struct subscribe_ticket;
 
 // A consumer class as the server runs it: the plugin's table and the options that apply, worked out once at
 // start.
@@ -64,6 +71,23 @@ struct connection_request {
     std::string default_subprotocol;        // when the consumer names none; "" for none
     std::optional<deflate_parameters> deflate;
     std::unique_ptr<connection_permit> permit;
+    std::shared_ptr<const session_entry> entry;  // of a client session; else null
+};
+
+// A connection's consumer where it is a client session (actors/client_consumer_impl.hpp).
+class client_member {
+  public:
+    // Events of a group that it is in with delivery::client_held.
+    virtual void on_held(const batch& what, std::size_t from, std::size_t to) = 0;
+    virtual void on_command(const client_command& what) = 0;
+    virtual std::string_view client() const noexcept = 0;   // its id
+    virtual std::string_view session() const noexcept = 0;  // "" for what is not emulated
+    virtual std::string_view user() const noexcept = 0;     // "" until it is known
+    // How it told the group's presence of itself; null: it did not.
+    virtual std::shared_ptr<const member_info> info(std::string_view group) const = 0;
+
+  protected:
+    ~client_member() = default;
 };
 
 // What a connection needs of its loop besides I/O: hub implements it. Loop's thread.
@@ -71,7 +95,13 @@ class connection_services {
   public:
     virtual void exit(connection& who) noexcept = 0;  // it ended
     virtual std::string channel_name(std::uint64_t id) const = 0;
-    virtual madang_status group_add(connection& who, std::string_view group, madang_delivery how) = 0;
+    // `info`: how it is told to the group's presence; null: as a consumer's connection is.
+    virtual madang_status group_add(connection& who, std::string_view group, delivery how,
+                                    std::shared_ptr<const member_info> info) = 0;
+    // As group_add with delivery::client_held, and the stream's answer to `ask`.
+    virtual madang_status subscribe(connection& who, std::string_view group,
+                                    std::shared_ptr<const member_info> info,
+                                    std::shared_ptr<subscribe_ticket> ask) = 0;
     virtual madang_status group_discard(connection& who, std::string_view group) = 0;
     virtual void leave_all(connection& who) noexcept = 0;
     // True while publications of this loop wait for another loop's credit. A connection that saw it after
@@ -80,6 +110,10 @@ class connection_services {
     virtual void wait_for_credit(connection& who) = 0;
     // Runs fn on the pool for sync consumers.
     virtual void run_in_pool(std::function<void()> fn) = 0;
+    // Any thread: later, on the loop, fn(the connection of that id), unless it is gone by then.
+    virtual void post(std::uint64_t id, std::function<void(connection&)> fn) = 0;
+    // Its user became known (a client session's, at connect): for the server's commands.
+    virtual void user_known(connection& who) = 0;
 
   protected:
     ~connection_services() = default;
@@ -99,6 +133,7 @@ class connection_keeper {
 
 class connection final : public connection_port,
                          public group_member,
+                         public request_source,
                          private flushable,
                          private transport_waiter,
                          private ws_sink {
@@ -113,7 +148,11 @@ class connection final : public connection_port,
     void start();
     void on_event(const event& e);  // sent to its channel
     void resume_publisher();
-    // The server shuts down: close 1001 (503 before accept).
+    // From the server's API. Only client sessions know more than disconnect.
+    void on_command(const client_command& what);
+    // Calls fn as one of the consumer's functions.
+    void run(std::string_view where, const std::function<void()>& fn);
+    // The server shuts down: close 1001, client sessions 3001 (503 before accept).
     void go_away();
     // The actor was killed or failed: like a lost connection.
     void abandon() noexcept;
@@ -129,11 +168,23 @@ class connection final : public connection_port,
     madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) override;
     void timer_cancel(std::uint64_t id) override;
     void report_error(std::string_view where, std::string_view what) override;
+    std::function<void(std::function<void()>)> poster() override;
+    std::optional<publication> current_publication() const override;
+
+    // -- request_source
+    payload request_id() const override;
 
     // -- group_member
-    void deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) override;
+    void deliver(const batch& what, std::size_t from, std::size_t to, delivery how) override;
 
     const consumer_route& route() const noexcept { return *route_; }
+    const std::shared_ptr<const session_entry>& entry() const noexcept { return entry_; }
+    client_member* client() const noexcept { return client_; }
+    void set_client(client_member* who) noexcept { client_ = who; }  // by its consumer, while that lives
+    madang_status join(std::string_view group, delivery how, std::shared_ptr<const member_info> info);
+    madang_status subscribe(std::string_view group, std::shared_ptr<const member_info> info,
+                            std::shared_ptr<subscribe_ticket> ask);
+    std::string_view user() const noexcept;  // "" anonymous
     loop& on() noexcept { return loop_; }
     connection_services& services() noexcept { return services_; }
     connection_keeper& keeper() noexcept { return keeper_; }
@@ -157,6 +208,12 @@ class connection final : public connection_port,
     template <class Function>
     void call(std::string_view where, Function fn);
     void after_call();
+    // On whose behalf the consumer is called: of the request that sent the event it handles, else its own.
+    std::string_view sent_by() const noexcept {
+        return current_ != nullptr && current_->request_id ? current_->request_id.bytes()
+                                                           : scope_.get(scope_field::request_id);
+    }
+    madang_status may_join(std::string_view group) const noexcept;
     void count_failure(std::string_view where);
     void handler_failed(std::string_view where);  // counts it, and closes
     void note_slow(std::string_view where, std::uint64_t ticks);
@@ -180,7 +237,8 @@ class connection final : public connection_port,
     madang_status queue(const payload& owner, std::string_view frames, outbox::role role);
     void queue_control(std::string_view bytes);
     void touch_outbox();
-    void hand_out(const batch& what, std::size_t from, std::size_t to, madang_delivery how);
+    void hand_out(const batch& what, std::size_t from, std::size_t to, delivery how);
+    void hand_to_client(const batch& what, std::size_t from, std::size_t to, bool joins);
     void hand_to_consumer(const batch& what, std::size_t from, std::size_t to);
     void count_outbox() noexcept;
     void write_out();
@@ -226,9 +284,13 @@ class connection final : public connection_port,
     scope scope_;
     std::unique_ptr<handshake> handshake_;
     std::unique_ptr<connection_permit> permit_;
+    std::shared_ptr<const session_entry> entry_;
+    client_member* client_ = nullptr;
+    const event* current_ = nullptr;  // of which the consumer is being told
     std::unique_ptr<std::vector<user_timer>> timers_;
     std::optional<rate_limit> limiter_;
     mutable std::string channel_;
+    mutable payload request_id_;  // made when something is sent
 };
 
 }  // namespace madang

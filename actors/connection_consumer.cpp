@@ -28,7 +28,8 @@ void connection::note_slow(std::string_view where, std::uint64_t ticks) {
                               {"handler", where},
                               {"ms", static_cast<std::int64_t>(seconds * 1e3)},
                               {"budget_ms", static_cast<std::int64_t>(route_->handler_budget.count())},
-                              {"request_id", scope_.get(scope_field::request_id)}});
+                              {"request_id", scope_.get(scope_field::request_id)},
+                              {"sent_by", sent_by()}});
 }
 
 void connection::count_failure(std::string_view where) {
@@ -36,7 +37,8 @@ void connection::count_failure(std::string_view where) {
     log_error("handler.failed", {{"plugin", route_->plugin},
                                  {"consumer", route_->name},
                                  {"handler", where},
-                                 {"request_id", scope_.get(scope_field::request_id)}});
+                                 {"request_id", scope_.get(scope_field::request_id)},
+                                 {"sent_by", sent_by()}});
 }
 
 void connection::handler_failed(std::string_view where) {
@@ -53,7 +55,8 @@ void connection::report_error(std::string_view where, std::string_view what) {
                                 {"consumer", route_->name},
                                 {"handler", where},
                                 {"error", what},
-                                {"request_id", scope_.get(scope_field::request_id)}});
+                                {"request_id", scope_.get(scope_field::request_id)},
+                                {"sent_by", sent_by()}});
 }
 
 void connection::after_call() {
@@ -80,7 +83,7 @@ void connection::on_event(const event& e) {
         switch (sync_->enqueue(
             {"event",
              [c = &type, e](auto& consumer) { return c->event(consumer, to_abi(e.type), to_abi(e.body)); },
-             true},
+             true, e.what == event::kind::publication ? std::optional(to_publication(e)) : std::nullopt},
             route_->sync_queue, drop_oldest)) {
             case sync_consumer::queued::yes:
                 break;
@@ -95,13 +98,15 @@ void connection::on_event(const event& e) {
         return;
     }
     in_event_ = true;
+    current_ = &e;
     call(e.type, [&](madang_consumer* c) { return type.event(c, to_abi(e.type), to_abi(e.body)); });
+    current_ = nullptr;
     in_event_ = false;
 }
 
 // A batch comes at the turn's end. A member of one group gets no other in this turn, so its outbox is written
 // at once, while its memory is still in the caches; members of several wait for the rest.
-void connection::deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) {
+void connection::deliver(const batch& what, std::size_t from, std::size_t to, delivery how) {
     guarded([&] {
         delivering_ = membership_count() == 1;
         hand_out(what, from, to, how);
@@ -111,25 +116,57 @@ void connection::deliver(const batch& what, std::size_t from, std::size_t to, ma
     });
 }
 
-void connection::hand_out(const batch& what, std::size_t from, std::size_t to, madang_delivery how) {
+void connection::hand_out(const batch& what, std::size_t from, std::size_t to, delivery how) {
     auto& metrics = loop_.metrics();
     metrics.add(counter::deliveries, to - from);
-    if (how == MADANG_TO_HANDLER) return hand_to_consumer(what, from, to);
+    switch (how) {
+        case delivery::handler:
+            return hand_to_consumer(what, from, to);
+        case delivery::client:
+        case delivery::client_and_joins:
+            return hand_to_client(what, from, to, how == delivery::client_and_joins);
+        case delivery::client_held:
+            if (client_ != nullptr) run("held", [&] { client_->on_held(what, from, to); });
+            return;
+        case delivery::socket:
+            break;
+    }
     if (state_ != state::open) return;
     if (deflate_bits_ == 0) {
         metrics.add(counter::messages_out, to - from);
-        queue(what.block(), what.frames(from, to), outbox::role::publication);
+        if (const auto frames = what.frames(from, to); !frames.empty())
+            queue(what.block(), frames, outbox::role::publication);
         return;
     }
     in_event_ = true;
-    for (auto i = from; i < to && state_ == state::open; ++i) send(MADANG_TEXT, what.events()[i].body);
+    for (auto i = from; i < to && state_ == state::open; ++i)
+        if (what.events()[i].for_consumers()) send(MADANG_TEXT, what.events()[i].body);
+    in_event_ = false;
+}
+
+// Pushes: the batch's, as they are, but for what this member did not ask for.
+void connection::hand_to_client(const batch& what, std::size_t from, std::size_t to, bool joins) {
+    if (state_ != state::open) return;
+    const auto& pushes = what.pushes();
+    if (deflate_bits_ == 0 && (joins || !pushes.joins)) {
+        loop_.metrics().add(counter::messages_out, to - from);
+        if (const auto frames = pushes.of(from, to); !frames.empty())
+            queue(pushes.block, frames, outbox::role::publication);
+        return;
+    }
+    in_event_ = true;
+    for (auto i = from; i < to && state_ == state::open; ++i)
+        if (what.events()[i].what == event::kind::publication ||
+            (joins && what.events()[i].what != event::kind::message))
+            send(MADANG_TEXT, pushes.messages[i]);
     in_event_ = false;
 }
 
 void connection::hand_to_consumer(const batch& what, std::size_t from, std::size_t to) {
     auto& metrics = loop_.metrics();
     if (sync_ || consumer_ == nullptr) {
-        for (auto i = from; i < to && !consumer_gone_; ++i) on_event(what.events()[i]);
+        for (auto i = from; i < to && !consumer_gone_; ++i)
+            if (what.events()[i].for_consumers()) on_event(what.events()[i]);
         return;
     }
     // The fast way for async consumers: as on_event, but the clock is read once per event and the books are
@@ -143,10 +180,13 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
     std::size_t called = 0;
     std::string_view failed;
     loop_.note_running(&route_->label);
+    const working_for mine(*this);
     ++calls_;
     in_event_ = true;
     for (auto i = from; i < to && state_ != state::closing && state_ != state::ended; ++i) {
         const auto& e = what.events()[i];
+        if (!e.for_consumers()) continue;
+        current_ = &e;
         const auto status = event_function(consumer_, to_abi(e.type), to_abi(e.body));
         const auto now = handler_clock::now();
         if (now - last > budget) note_slow(e.type, now - last);
@@ -163,6 +203,7 @@ void connection::hand_to_consumer(const batch& what, std::size_t from, std::size
         metrics.observe(histogram::handler_seconds,
                         static_cast<double>(last - begin) * per_tick / static_cast<double>(called), called);
     if (!failed.empty()) handler_failed(failed);
+    current_ = nullptr;
 }
 
 void connection::fire_timer(std::uint64_t id) {
@@ -241,15 +282,56 @@ madang_status connection::send_publication(madang_frame kind, const payload& mes
 }
 
 madang_status connection::group_add(std::string_view group, madang_delivery how) {
+    return join(group, to_delivery(how), nullptr);
+}
+
+madang_status connection::may_join(std::string_view group) const noexcept {
     if (!valid_group_name(group)) return MADANG_INVALID;
     if (state_ == state::ended || consumer_gone_) return MADANG_CLOSED;
-    if (membership_count() >= route_->max_groups && !is_in(group)) return MADANG_BUSY;
-    return services_.group_add(*this, group, how);
+    return membership_count() >= route_->max_groups && !is_in(group) ? MADANG_BUSY : MADANG_OK;
+}
+
+madang_status connection::join(std::string_view group, delivery how,
+                               std::shared_ptr<const member_info> info) {
+    const auto may = may_join(group);
+    return may != MADANG_OK ? may : services_.group_add(*this, group, how, std::move(info));
+}
+
+madang_status connection::subscribe(std::string_view group, std::shared_ptr<const member_info> info,
+                                    std::shared_ptr<subscribe_ticket> ask) {
+    const auto may = may_join(group);
+    return may != MADANG_OK ? may : services_.subscribe(*this, group, std::move(info), std::move(ask));
 }
 
 madang_status connection::group_discard(std::string_view group) {
     if (!valid_group_name(group)) return MADANG_INVALID;
     return services_.group_discard(*this, group);
+}
+
+payload connection::request_id() const {
+    if (!request_id_) request_id_ = payload::copy_of(scope_.get(scope_field::request_id));
+    return request_id_;
+}
+
+std::optional<publication> connection::current_publication() const {
+    if (current_ == nullptr || current_->what != event::kind::publication) return std::nullopt;
+    return to_publication(*current_);
+}
+
+std::function<void(std::function<void()>)> connection::poster() {
+    return [&services = services_, id = member_id_](std::function<void()> fn) {
+        services.post(id, [fn = std::move(fn)](connection& who) { who.run("answer", fn); });
+    };
+}
+
+void connection::run(std::string_view where, const std::function<void()>& fn) {
+    if (consumer_gone_) return;
+    if (sync_) {
+        sync_->enqueue({"answer", [fn](auto&) { return fn(), MADANG_OK; }}, static_cast<std::size_t>(-1),
+                       false);
+        return;
+    }
+    guarded([&] { call(where, [&](madang_consumer*) { return fn(), MADANG_OK; }); });
 }
 
 madang_status connection::timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) {

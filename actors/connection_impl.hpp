@@ -12,11 +12,6 @@
 
 namespace madang {
 
-inline madang_str to_abi(std::string_view s) noexcept { return {s.data(), s.size()}; }
-inline madang_payload* to_abi(const payload& p) noexcept {
-    return reinterpret_cast<madang_payload*>(p.get());
-}
-
 // What only the time before accept needs.
 struct connection::handshake {
     std::string accept_key;
@@ -48,6 +43,7 @@ template <class Function>
 void connection::call(std::string_view where, Function fn) {
     if (consumer_ == nullptr) return;
     ++calls_;
+    const working_for mine(*this);
     loop_.note_running(&route_->label);
     const auto begin = handler_clock::now();
     const madang_status status = fn(consumer_);

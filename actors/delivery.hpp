@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "madang/abi.h"
+
 namespace madang {
 
 enum class delivery : std::uint8_t {
@@ -12,5 +14,10 @@ enum class delivery : std::uint8_t {
     client_and_joins,  // and joins and leaves
     client_held,       // all of that to the client session, which is still subscribing
 };
+
+// What a plugin asks for.
+constexpr delivery to_delivery(madang_delivery how) noexcept {
+    return how == MADANG_TO_SOCKET ? delivery::socket : delivery::handler;
+}
 
 }  // namespace madang

@@ -43,6 +43,7 @@ void group_actor::on_leave(std::uint64_t member) {
     const auto loop = core_.leave(member);
     if (!loop) return;
     home_.on().metrics().gauge_add(gauge::members, -1);
+    home_.member_left(core_.name(), member);
     const auto pending = core_.has_pending() ? member_table::pending::yes : member_table::pending::no;
     home_.tell(*loop, parcels::left{core_.name(), member, core_.next_sequence(), pending});
 }
@@ -69,9 +70,12 @@ void group_actor::on_exit() {
     home_.group_exited(*this);
 }
 
-caf::actor spawn_group_actor(hub& home, std::string name) {
+std::pair<caf::actor, group_actor*> spawn_group_actor(hub& home, std::string name) {
     caf::actor_config config{&home.on()};
-    return home.on().system().spawn_class<group_actor, caf::no_spawn_options>(config, home, std::move(name));
+    auto actor =
+        home.on().system().spawn_class<group_actor, caf::no_spawn_options>(config, home, std::move(name));
+    auto* const made = static_cast<group_actor*>(caf::actor_cast<caf::abstract_actor*>(actor));
+    return {std::move(actor), made};
 }
 
 }  // namespace madang

@@ -27,6 +27,7 @@ class group_actor final : public pinned_actor {
     // group_touched.
     void hand_out();
     const std::string& group() const noexcept { return core_.name(); }
+    std::size_t members() const noexcept { return core_.members(); }
 
   private:
     void on_exit() override;

@@ -1,21 +1,30 @@
 #include <caf/all.hpp>
 
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <tuple>
+
 #include "actors/group_actor_impl.hpp"
 #include "actors/hub_impl.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/names.hpp"
+#include "broker/core/random_text.hpp"
 #include "monitoring/metrics.hpp"
+#include "storage/store.hpp"
 
 namespace madang {
 namespace {
 
-constexpr std::size_t waiting_limit = 1024;  // parcels for a group that is being restarted
+constexpr std::size_t waiting_limit = 1024;                  // parcels for a group that is being restarted
+constexpr std::chrono::milliseconds rejoin_patience{5'000};  // for members of a restarted group
 
 std::size_t bytes_of(const event& e) { return e.type.size() + e.body.bytes().size() + sizeof(event); }
 
 }  // namespace
 
-hub::hub(asio_loop& on, hub_directory& all) : loop_(on), all_(all), outgoing_(all.credits.size()) {}
+hub::hub(asio_loop& on, hub_directory& all)
+    : loop_(on), all_(all), desk_(*this, *all.namespaces, all.node), outgoing_(all.credits.size()) {}
 // Groups that go with it find themselves forgotten already.
 hub::~hub() { auto last = std::move(homes_); }
 
@@ -27,14 +36,33 @@ std::size_t hub::home_of(std::string_view group) const noexcept {
 
 void hub::seat_connection(connection& who, caf::strong_actor_ptr actor) {
     const auto id = actor->id();
-    connections_.emplace(id, seat{&who, std::move(actor)});
+    const auto made = connections_.emplace(id, seat{&who, std::move(actor), by_user_.end()}).first;
+    index_user(made->second, id);
+}
+
+void hub::user_known(connection& who) {
+    const auto found = connections_.find(who.member_id());
+    if (found != connections_.end()) index_user(found->second, found->first);
+}
+
+void hub::index_user(seat& where, std::uint64_t id) {
+    if (where.user != by_user_.end()) by_user_.erase(where.user);
+    const auto user = where.who->user();
+    where.user = user.empty() ? by_user_.end() : by_user_.emplace(user, id);
 }
 
 void hub::exit(connection& who) noexcept {
     auto found = connections_.find(who.member_id());
     if (found == connections_.end()) return;
     auto keep = std::move(found->second.actor);
+    if (found->second.user != by_user_.end()) by_user_.erase(found->second.user);
     connections_.erase(found);
+}
+
+void hub::post(std::uint64_t id, std::function<void(connection&)> fn) {
+    loop_.post([this, id, fn = std::move(fn)] {
+        if (auto* who = find(id)) fn(*who);
+    });
 }
 
 connection* hub::find(std::uint64_t id) const noexcept {
@@ -63,11 +91,35 @@ std::string hub::channel_name(std::uint64_t id) const {
     return "specific." + all_.node + "." + std::to_string(loop_.index()) + "!" + std::to_string(id);
 }
 
-madang_status hub::group_add(connection& who, std::string_view group, madang_delivery how) {
-    if (members_.add(who, group, how) == member_table::change::tell_home)
-        tell(home_of(group), parcels::join{std::string(group), who.member_id(), loop_.index(),
-                                           connections_.at(who.member_id()).actor});
+madang_status hub::group_add(connection& who, std::string_view group, delivery how,
+                             std::shared_ptr<const member_info> info) {
+    if (members_.add(who, group, how) != member_table::change::tell_home) return MADANG_OK;
+    if (!info && all_.namespaces->any_presence()) info = presence_of(who, group);
+    tell(home_of(group), parcels::join{std::string(group), who.member_id(), loop_.index(),
+                                       connections_.at(who.member_id()).actor, std::move(info), nullptr});
     return MADANG_OK;
+}
+
+madang_status hub::subscribe(connection& who, std::string_view group, std::shared_ptr<const member_info> info,
+                             std::shared_ptr<subscribe_ticket> ask) {
+    members_.add(who, group, delivery::client_held);
+    tell(home_of(group),
+         parcels::join{std::string(group), who.member_id(), loop_.index(),
+                       connections_.at(who.member_id()).actor, std::move(info), std::move(ask)});
+    return MADANG_OK;
+}
+
+// A consumer's connection, where its group's namespace keeps presence.
+std::shared_ptr<const member_info> hub::presence_of(connection& who, std::string_view group) const {
+    if (const auto* client = who.client()) return client->info(group);
+    const auto* options = all_.namespaces->of_group(group);
+    if (options == nullptr || !options->presence) return nullptr;
+    auto info = std::make_shared<member_info>();
+    info->who.client = who.channel();
+    info->who.user = who.user();
+    info->presence = true;
+    info->join_leave = options->join_leave;
+    return info;
 }
 
 madang_status hub::group_discard(connection& who, std::string_view group) {
@@ -102,9 +154,9 @@ void hub::credit_returned() {
 
 // ------------------------------------------------------------------------------------------- sending
 
-madang_status hub::group_send(std::string_view group, event what) {
+madang_status hub::group_send(std::string_view group, event what, std::shared_ptr<publish_ticket> ticket) {
     loop_.metrics().add(counter::publications);
-    tell(home_of(group), parcels::publish{std::string(group), std::move(what)});
+    tell(home_of(group), parcels::publish{std::string(group), std::move(what), std::move(ticket)});
     return MADANG_OK;
 }
 
@@ -143,8 +195,11 @@ void hub::open(envelope& mail) {
 void hub::handle(parcel& what) {
     struct visitor {
         hub& self;
-        void operator()(parcels::publish& p) { self.at_home(p.group, p, create::no); }
-        void operator()(parcels::join& p) { self.at_home(p.group, p, create::yes); }
+        void operator()(parcels::publish& p) {
+            if (!p.ticket && !self.desk_.keeps(p.group)) return self.at_home(p.group, p, create::no);
+            self.desk_.send(p.group, std::move(p.what), std::move(p.ticket));
+        }
+        void operator()(parcels::join& p) { self.join_home(p); }
         void operator()(parcels::leave& p) { self.at_home(p.group, p, create::no); }
         void operator()(parcels::joined& p) {
             if (auto* who = self.find(p.member)) self.members_.joined(*who, p.group, p.from);
@@ -154,6 +209,8 @@ void hub::handle(parcel& what) {
         }
         void operator()(parcels::deliver& p) { self.members_.deliver(*p.what); }
         void operator()(parcels::rejoin& p) { self.rejoin(p.group); }
+        void operator()(parcels::stale& p) { self.desk_.stale(p.group, p.client); }
+        void operator()(parcels::stored& p) { self.desk_.complete(*p.what, std::move(p.answers)); }
         void operator()(parcels::send_event& p) {
             auto found = self.connections_.find(p.member);
             if (found != self.connections_.end())
@@ -171,7 +228,7 @@ void hub::at_home(const std::string& group, Parcel& what, create missing) {
     if (found == homes_.end()) {
         if (missing == create::no) return;
         found = homes_.try_emplace(group).first;
-        found->second.actor = spawn_group_actor(*this, group);
+        std::tie(found->second.actor, found->second.group) = spawn_group_actor(*this, group);
         loop_.metrics().gauge_add(gauge::groups, 1);
     }
     auto& home = found->second;
@@ -202,6 +259,8 @@ void hub::group_exited(group_actor& which) {
     if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
     auto& home = found->second;
     auto dead = std::move(home.actor);
+    home.group = nullptr;
+    desk_.doubt(which.group());
     const auto delay = home.restarts.next_delay(loop_.now());
     loop_.metrics().add(labelled_counter::actor_restarts, "group");
     log_error("group.failed",
@@ -212,7 +271,8 @@ void hub::group_exited(group_actor& which) {
 void hub::restart_group(const std::string& name) {
     auto found = homes_.find(name);
     if (found == homes_.end() || found->second.actor) return;
-    found->second.actor = spawn_group_actor(*this, name);
+    std::tie(found->second.actor, found->second.group) = spawn_group_actor(*this, name);
+    loop_.schedule(rejoin_patience, [this, name] { desk_.confirm(name); });
     for (std::size_t loop = 0; loop < loops(); ++loop) tell(loop, parcels::rejoin{name});
     // Members' joins are on their way; what waited comes behind those of this loop.
     for (auto& each : std::exchange(found->second.waiting, {})) handle(each);
@@ -221,13 +281,107 @@ void hub::restart_group(const std::string& name) {
 void hub::rejoin(const std::string& group) {
     members_.restarted(group, [&](group_member& who) {
         tell(home_of(group),
-             parcels::join{group, who.member_id(), loop_.index(), connections_.at(who.member_id()).actor});
+             parcels::join{group, who.member_id(), loop_.index(), connections_.at(who.member_id()).actor,
+                           all_.namespaces->any_presence() ? presence_of(static_cast<connection&>(who), group)
+                                                           : nullptr,
+                           nullptr});
     });
+}
+
+// ------------------------------------------------------------------------------------------- streams
+
+void hub::join_home(parcels::join& what) {
+    auto group = what.group;
+    const auto member = what.member;
+    auto info = std::move(what.info);
+    auto ask = std::move(what.ask);
+    at_home(group, what, create::yes);
+    desk_.joined(group, member, std::move(info), std::move(ask));
+}
+
+void hub::hand_to_group(const std::string& group, event&& what) {
+    parcels::publish parcel{group, std::move(what), nullptr};
+    at_home(group, parcel, create::no);
+}
+
+void hub::submit(std::shared_ptr<desk_batch> what, durability how) {
+    auto requests = std::move(what->requests);
+    all_.asked.fetch_add(1, std::memory_order_relaxed);
+    all_.kept->submit(
+        std::move(requests), how,
+        [&all = all_, what, self = all_.hubs[loop_.index()]](std::vector<store_answer> answers) mutable {
+            auto mail = std::make_shared<envelope>();
+            mail->parcels.push_back(parcels::stored{std::move(what), std::move(answers)});
+            caf::anon_send(std::exchange(self, nullptr), std::move(mail));
+            all.answered();
+        });
+}
+
+std::int64_t hub::now_ms() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+std::string hub::random_epoch() { return madang::random_epoch(); }
+
+void hub::count_refused() { loop_.metrics().add(counter::publications_refused); }
+
+// ------------------------------------------------------------------------------------------- the server's
+// commands
+
+std::vector<connection*> hub::selected(const client_selector& whom) const {
+    std::vector<connection*> result;
+    const auto add = [&](connection* who) {
+        if (who == nullptr) return;
+        const auto* client = who->client();
+        if (!whom.client.empty() && whom.client != (client != nullptr ? client->client() : who->channel()))
+            return;
+        if (!whom.session.empty() && (client == nullptr || whom.session != client->session())) return;
+        result.push_back(who);
+    };
+    if (!whom.user.empty()) {
+        for (auto [each, end] = by_user_.equal_range(whom.user); each != end; ++each) add(find(each->second));
+    } else if (!whom.client.empty() || !whom.session.empty()) {
+        for (const auto& [id, seat] : connections_) add(seat.who);
+    }
+    return result;
+}
+
+std::size_t hub::command(const client_selector& whom, const client_command& what) {
+    std::size_t count = 0;
+    for (auto* who : selected(whom)) {
+        const auto* client = who->client();
+        const std::string id{client != nullptr ? client->client() : who->channel()};
+        if (std::find(what.whitelist.begin(), what.whitelist.end(), id) != what.whitelist.end()) continue;
+        if (client == nullptr && what.what != client_command::verb::disconnect) continue;
+        ++count;
+        post(who->member_id(), [what](connection& each) { each.on_command(what); });
+    }
+    return count;
+}
+
+void hub::add_figures(node_figures& to, std::unordered_set<std::string>& users) const {
+    to.clients += connections_.size();
+    to.groups += homes_.size();
+    for (const auto& [id, seat] : connections_) to.subscriptions += seat.who->membership_count();
+    for (const auto& [user, id] : by_user_) users.insert(user);
+}
+
+void hub::add_groups(std::map<std::string, std::uint64_t>& to, const std::string& pattern,
+                     std::size_t limit) const {
+    for (const auto& [name, home] : homes_) {
+        if (home.group == nullptr || home.group->members() == 0) continue;
+        if (!pattern.empty() && ::fnmatch(pattern.c_str(), name.c_str(), 0) != 0) continue;
+        if (to.size() >= limit) return;
+        to.emplace(name, home.group->members());
+    }
 }
 
 // ------------------------------------------------------------------------------------------- the turn's end
 
 void hub::flush() {
+    desk_.flush();
     for (auto& [keep, group] : std::exchange(touched_groups_, {})) group->hand_out();
     for (std::size_t loop = 0; loop < outgoing_.size(); ++loop)
         if (outgoing_[loop]) caf::anon_send(all_.hubs[loop], std::exchange(outgoing_[loop], nullptr));

@@ -34,7 +34,7 @@ bool group_member::is_in(std::string_view group) const noexcept {
     return membership_of(memberships_, group) != memberships_.end();
 }
 
-member_table::change member_table::add(group_member& who, std::string_view group, madang_delivery how) {
+member_table::change member_table::add(group_member& who, std::string_view group, delivery how) {
     auto known = membership_of(who.memberships_, group);
     if (known != who.memberships_.end()) {
         auto& e = known->group->members[known->index];

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "actors/batch.hpp"
-#include "madang/abi.h"  // madang_delivery
+#include "actors/delivery.hpp"
 
 namespace madang {
 
@@ -23,7 +23,7 @@ struct local_group;
 class group_member {
   public:
     // Events [from, to) of the batch. May join, leave and end members, itself too.
-    virtual void deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) = 0;
+    virtual void deliver(const batch& what, std::size_t from, std::size_t to, delivery how) = 0;
     std::uint64_t member_id() const noexcept { return member_id_; }
     std::size_t membership_count() const noexcept { return memberships_.size(); }
     bool is_in(std::string_view group) const noexcept;  // or on its way in or out
@@ -52,7 +52,7 @@ class member_table {
     enum class change : std::uint8_t { none, tell_home };
     // tell_home: send the group's home a join (or leave) for this member. none: it is known there already (or
     // not at all).
-    change add(group_member& who, std::string_view group, madang_delivery how);
+    change add(group_member& who, std::string_view group, delivery how);
     change remove(group_member& who, std::string_view group);
     // The member's connection is over: it is out of every group at once. Calls fn(group's name) for each
     // whose home has to be sent a leave.
@@ -95,7 +95,7 @@ struct local_group {
         std::uint64_t from;  // `never` until the home answered
         std::uint64_t until;
         std::uint32_t back;  // in who->memberships_
-        madang_delivery how;
+        delivery how;
         bool wanted;          // false after remove, until left() closes it
         std::uint32_t joins;  // told to the home and not answered: then there is a range to come
     };

@@ -15,6 +15,7 @@
 
 #include "actors/batch.hpp"
 #include "actors/member_table.hpp"
+#include "actors/stream_desk.hpp"
 
 namespace madang {
 
@@ -24,12 +25,15 @@ namespace parcels {
 struct publish {
     std::string group;
     event what;
+    std::shared_ptr<publish_ticket> ticket;  // null: nobody asks what became of it
 };
 struct join {
     std::string group;
     std::uint64_t member;
     std::size_t loop;
     caf::strong_actor_ptr who;
+    std::shared_ptr<const member_info> info;  // null: not told to presence
+    std::shared_ptr<subscribe_ticket> ask;    // null: no answer is wanted
 };
 struct leave {
     std::string group;
@@ -54,6 +58,15 @@ struct deliver {
 struct rejoin {  // the group's actor was restarted and knows nobody
     std::string group;
 };
+struct stale {  // to a group's home: an entry of a process that ended
+    std::string group;
+    std::string client;
+};
+// From the store's thread to the loop that asked.
+struct stored {
+    std::shared_ptr<desk_batch> what;
+    std::vector<store_answer> answers;
+};
 // To a connection's loop.
 struct send_event {
     std::uint64_t member;
@@ -62,8 +75,9 @@ struct send_event {
 
 }  // namespace parcels
 
-using parcel = std::variant<parcels::publish, parcels::join, parcels::leave, parcels::joined, parcels::left,
-                            parcels::deliver, parcels::rejoin, parcels::send_event>;
+using parcel =
+    std::variant<parcels::publish, parcels::join, parcels::leave, parcels::joined, parcels::left,
+                 parcels::deliver, parcels::rejoin, parcels::stale, parcels::stored, parcels::send_event>;
 
 struct envelope {
     std::size_t from = no_loop;  // the sending loop

@@ -9,7 +9,11 @@
 namespace madang {
 
 sync_consumer::sync_consumer(connection& owner)
-    : owner_(owner), loop_(owner.on()), channel_(owner.channel()) {}
+    : owner_(owner),
+      loop_(owner.on()),
+      channel_(owner.channel()),
+      poster_(owner.poster()),
+      request_id_(owner.request_id()) {}
 
 const scope& sync_consumer::get_scope() const noexcept { return owner_.get_scope(); }
 
@@ -65,6 +69,8 @@ void sync_consumer::run_in_pool(call what) {
     // Without a consumer there is nothing to call: its creation failed, or it was destroyed.
     const bool skip = std::exchange(created_, true) && consumer_ == nullptr;
     in_event_ = what.droppable;
+    about_ = std::move(what.about);
+    const working_for mine(*this);
     const madang_status status = skip ? MADANG_OK : what.run(consumer_);
     std::lock_guard lock(mutex_);
     finished_.push_back({what.where, status});

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/batch.hpp"
+#include "broker/core/working_for.hpp"
 #include "plugins/host/ports.hpp"
 
 namespace madang {
@@ -21,13 +22,16 @@ class loop;
 // Shared by the connection and the call that runs. The loop's thread enqueues and drains; the pool's thread
 // runs a call and is the consumer's connection_port meanwhile. What the port is asked is done on the loop, in
 // order, soon: its statuses say only what can be known at once.
-class sync_consumer final : public connection_port, public std::enable_shared_from_this<sync_consumer> {
+class sync_consumer final : public connection_port,
+                            public request_source,
+                            public std::enable_shared_from_this<sync_consumer> {
   public:
     // A call into the plugin: given the consumer (null in the one that creates it), returns its status.
     struct call {
         const char* where;
         std::function<madang_status(madang_consumer*&)> run;
         bool droppable = false;  // an event: the outbox's policy applies when the queue is full
+        std::optional<publication> about = {};  // of which it tells
     };
 
     explicit sync_consumer(connection& owner);
@@ -50,6 +54,9 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) override;
     void timer_cancel(std::uint64_t id) override;
     void report_error(std::string_view where, std::string_view what) override;
+    std::function<void(std::function<void()>)> poster() override { return poster_; }
+    std::optional<publication> current_publication() const override { return about_; }
+    payload request_id() const override { return request_id_; }
 
   private:
     using request = std::function<void(connection&)>;
@@ -61,6 +68,9 @@ class sync_consumer final : public connection_port, public std::enable_shared_fr
     connection& owner_;  // retained while a call runs, until its result was drained
     loop& loop_;         // outlives the connection
     const std::string channel_;
+    const std::function<void(std::function<void()>)> poster_;
+    const payload request_id_;
+    std::optional<publication> about_;     // the running call's
     madang_consumer* consumer_ = nullptr;  // the running call's, and
     bool in_event_ = false;                // the running call's: what it sends is a publication
     bool created_ = false;                 // the first, which makes it, has run

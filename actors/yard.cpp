@@ -1,23 +1,14 @@
-#include "actors/yard.hpp"
-
-#include <atomic>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <caf/all.hpp>
 #include <charconv>
-#include <condition_variable>
 #include <random>
-#include <thread>
 
-#include "actors/hub_impl.hpp"
-#include "actors/watchdog.hpp"
+#include "actors/yard_impl.hpp"
 #include "broker/core/names.hpp"
+#include "broker/core/working_for.hpp"
 #include "monitoring/metrics.hpp"
 
 namespace madang {
 namespace {
-
-thread_local hub* this_hub = nullptr;
 
 std::string random_hex() {
     std::random_device random;
@@ -27,54 +18,12 @@ std::string random_hex() {
     return result;
 }
 
-struct actor_config : caf::actor_system_config {
-    actor_config() {
-        // Stealing polls, and wakes idle cores some 400 times a second; sharing waits.
-        set("scheduler.policy", caf::atom("sharing"));
-        set("scheduler.max-threads", std::size_t{2});
-    }
-};
-
 }  // namespace
 
-struct yard::state {
-    state(const options& settings, metrics& all)
-        : settings(settings), counts(all), system(config), pool(std::max(1u, settings.sync_threads)) {}
-
-    const options& settings;
-    metrics& counts;
-    actor_config config;
-    caf::actor_system system;
-    boost::asio::thread_pool pool;
-    std::atomic<std::int64_t> pool_waiting{0};
-    std::size_t pool_calls = 0;             // waiting or running; guarded by mutex
-    std::atomic<std::uint64_t> refused{0};  // publications for want of credit
-    std::vector<std::unique_ptr<asio_loop>> loops;
-    std::vector<std::unique_ptr<hub>> hubs;
-    hub_directory directory;
-    std::unique_ptr<watchdog> watch;
-    std::vector<std::thread> threads;
-    std::atomic<bool> draining{false};
-    std::mutex mutex;
-    std::condition_variable stopped;
-    std::size_t running = 0;
-
-    madang_status send_from_outside(std::size_t to, parcel what, std::size_t bytes) {
-        if (directory.credits[to]->exhausted()) {
-            refused.fetch_add(1, std::memory_order_relaxed);
-            return MADANG_BUSY;
-        }
-        directory.credits[to]->take(bytes);
-        auto mail = std::make_shared<envelope>();
-        mail->bytes = bytes;
-        mail->parcels.push_back(std::move(what));
-        caf::anon_send(directory.hubs[to], std::move(mail));
-        return MADANG_OK;
-    }
-};
-
-yard::yard(const options& settings, metrics& counts) : state_(std::make_unique<state>(settings, counts)) {
+yard::yard(const options& settings, metrics& counts, const namespace_table& namespaces)
+    : state_(std::make_unique<state>(settings, counts)) {
     auto& s = *state_;
+    s.directory.namespaces = &namespaces;
     const std::size_t count =
         settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
     s.directory.node = random_hex();
@@ -109,6 +58,8 @@ yard::~yard() {
             for (auto& each : s.loops) any = each->release_ready() || any;
         }
     };
+    for (auto owed = s.directory.asked.load(); owed != 0; owed = s.directory.asked.load())
+        s.directory.asked.wait(owed);
     release();  // what reached a loop after its end, e.g. the death of a member elsewhere, needs the hubs
     s.directory.hubs.clear();
     s.hubs.clear();
@@ -119,8 +70,9 @@ std::size_t yard::loops() const noexcept { return state_->loops.size(); }
 loop& yard::loop_at(std::size_t index) noexcept { return *state_->loops[index]; }
 hub& yard::hub_at(std::size_t index) noexcept { return *state_->hubs[index]; }
 
-void yard::run() {
+void yard::run(store& kept) {
     auto& s = *state_;
+    s.directory.kept = &kept;
     s.running = s.loops.size();
     for (std::size_t i = 0; i < s.loops.size(); ++i)
         s.threads.emplace_back([&s, i] {
@@ -134,6 +86,9 @@ void yard::run() {
     std::vector<const asio_loop*> watched;
     for (const auto& each : s.loops) watched.push_back(each.get());
     s.watch = std::make_unique<watchdog>(std::move(watched));
+    // Members of a process that crashed get some time to come back before they are said to have left.
+    s.loops.front()->post(
+        [this, &s] { s.loops.front()->schedule(s.settings.presence_grace, [this] { leave_stale(); }); });
 }
 
 void yard::open(loop& on, connection_request&& request) {
@@ -146,10 +101,11 @@ void yard::open(loop& on, connection_request&& request) {
 madang_status yard::group_send(std::string_view group, std::string_view type, const payload& body) {
     if (!valid_group_name(group) || !valid_event_type(type)) return MADANG_INVALID;
     event what{std::string(type), body};
+    what.request_id = working_for::request_id();
     if (this_hub != nullptr) return this_hub->group_send(group, std::move(what));
     const auto bytes = type.size() + body.bytes().size() + sizeof(event);
     return state_->send_from_outside(state_->hubs.front()->home_of(group),
-                                     parcels::publish{std::string(group), std::move(what)}, bytes);
+                                     parcels::publish{std::string(group), std::move(what), nullptr}, bytes);
 }
 
 // "specific.<node>.<loop>!<connection>"
@@ -167,6 +123,7 @@ madang_status yard::channel_send(std::string_view channel, std::string_view type
     auto [rest, bad] = std::from_chars(bang + 1, end, id);
     if (bad != std::errc{} || rest != end) return MADANG_NOT_FOUND;
     event what{std::string(type), body};
+    what.request_id = working_for::request_id();
     if (this_hub != nullptr) return this_hub->channel_send(loop, id, std::move(what));
     const auto bytes = type.size() + body.bytes().size() + sizeof(event);
     return s.send_from_outside(loop, parcels::send_event{id, std::move(what)}, bytes);

@@ -49,6 +49,8 @@
       "HTTP connections closed by a head or body timeout")                                                   \
     X(view_timeouts, "madang_view_timeouts_total", "", "",                                                   \
       "HTTP requests answered 504: the view did not reply")                                                  \
+    X(view_refusals, "madang_view_refusals_total", "", "",                                                   \
+      "HTTP requests answered 503: the pool is full, or the view leaves too many unanswered")                \
     X(timers_fired, "madang_timers_fired_total", "", "", "Timers of loops and consumers that fired")         \
     X(log_debug, "madang_log_lines_total", "level", "debug", "Log lines written, by level")                  \
     X(log_info, "madang_log_lines_total", "level", "info", "")                                               \
@@ -56,24 +58,47 @@
     X(log_error, "madang_log_lines_total", "level", "error", "")                                             \
     X(process_cpu, "process_cpu_seconds_total", "", "",                                                      \
       "CPU time of this process, user and system, in seconds")                                               \
+    X(clients_websocket, "madang_client_connections_total", "transport", "websocket",                        \
+      "Connections of the client protocol, by transport; a long poll is one each")                           \
+    X(clients_http_stream, "madang_client_connections_total", "transport", "http_stream", "")                \
+    X(clients_sse, "madang_client_connections_total", "transport", "sse", "")                                \
+    X(clients_uni_websocket, "madang_client_connections_total", "transport", "uni_websocket", "")            \
+    X(clients_uni_http_stream, "madang_client_connections_total", "transport", "uni_http_stream", "")        \
+    X(clients_uni_sse, "madang_client_connections_total", "transport", "uni_sse", "")                        \
+    X(clients_poll, "madang_client_connections_total", "transport", "poll", "")                              \
     X(store_commits, "madang_store_commits_total", "", "",                                                   \
       "Writes of the store: each commits what had arrived")                                                  \
     X(store_changes, "madang_store_changes_total", "", "", "Changes that the store applied")                 \
     X(store_disk_reads, "madang_store_disk_reads_total", "", "", "Requests whose answer was not in memory")
 
 // X(identifier, name, label, help): rare events whose label values are known at run time only; bounded.
-#define MADANG_LABELLED_COUNTERS(X)                                                                         \
-    X(connections_refused, "madang_connections_refused_total", "reason",                                    \
-      "Handshakes and connections refused")                                                                 \
-    X(closes, "madang_closes_total", "code", "WebSocket connections closed, by close code")                 \
-    X(accept_errors, "madang_accept_errors_total", "reason",                                                \
-      "Failed accepts, e.g. for want of file descriptors")                                                  \
-    X(rejected_heads, "madang_rejected_heads_total", "reason",                                              \
-      "HTTP heads refused with 400 or 431, by reason")                                                      \
-    X(tokens_refused, "madang_tokens_refused_total", "reason", "Bearer tokens refused, by reason")          \
-    X(plugin_errors, "madang_plugin_errors_total", "plugin", "Failed calls into a plugin")                  \
-    X(slow_handlers, "madang_slow_handlers_total", "plugin", "Handlers that took longer than their budget") \
-    X(actor_restarts, "madang_actor_restarts_total", "actor", "Restarts by a supervisor, by kind of actor") \
+#define MADANG_LABELLED_COUNTERS(X)                                                                          \
+    X(connections_refused, "madang_connections_refused_total", "reason",                                     \
+      "Handshakes and connections refused")                                                                  \
+    X(closes, "madang_closes_total", "code", "WebSocket connections closed, by close code")                  \
+    X(accept_errors, "madang_accept_errors_total", "reason",                                                 \
+      "Failed accepts, e.g. for want of file descriptors")                                                   \
+    X(rejected_heads, "madang_rejected_heads_total", "reason",                                               \
+      "HTTP heads refused with 400 or 431, by reason")                                                       \
+    X(tokens_refused, "madang_tokens_refused_total", "reason", "Bearer tokens refused, by reason")           \
+    X(plugin_errors, "madang_plugin_errors_total", "plugin", "Failed calls into a plugin")                   \
+    X(slow_handlers, "madang_slow_handlers_total", "plugin", "Handlers that took longer than their budget")  \
+    X(actor_restarts, "madang_actor_restarts_total", "actor", "Restarts by a supervisor, by kind of actor")  \
+    X(sessions_refused, "madang_sessions_refused_total", "reason",                                           \
+      "Django session cookies that were not believed, by reason; their requests are anonymous")              \
+    X(jwks_fetches, "madang_jwks_fetches_total", "outcome",                                                  \
+      "Fetches of the JSON Web Key Set, by outcome: ok, or why the old keys stay")                           \
+    X(proxy_requests, "madang_proxy_requests_total", "outcome",                                              \
+      "Questions to the backend: result, error and disconnect are its answers, the rest why there was none") \
+    X(proxy_failures, "madang_proxy_failures_total", "proxy",                                                \
+      "Questions to the backend without a good answer, by proxy")                                            \
+    X(emulation_refused, "madang_emulation_refused_total", "reason",                                         \
+      "Requests to /emulation refused: malformed, too large, unknown node or session, full queue")           \
+    X(api_requests, "madang_api_requests_total", "method",                                                   \
+      "Commands of the server API that were carried out, those of a batch one by one, by method")            \
+    X(api_errors, "madang_api_errors_total", "method", "Commands of the server API answered with an error")  \
+    X(api_refused, "madang_api_refused_total", "reason",                                                     \
+      "Requests and commands of the server API refused: for their key, a right, their form or a limit")      \
     X(store_refused, "madang_store_refused_total", "reason", "Changes that the store refused, by reason")
 
 // X(identifier, name, help)
@@ -91,6 +116,8 @@
     X(sync_queue, "madang_sync_queue", "Calls waiting for the thread pool of sync consumers and views")     \
     X(loops, "madang_loops", "I/O threads")                                                                 \
     X(draining, "madang_draining", "1 while the server shuts down, otherwise 0")                            \
+    X(jwks_keys, "madang_jwks_keys", "Keys of the JSON Web Key Set in use")                                 \
+    X(fetches, "madang_http_fetches", "Requests to backends and key sets that wait or run")                 \
     X(process_resident, "process_resident_memory_bytes", "Resident memory of this process (RSS), in bytes") \
     X(process_fds, "process_open_fds", "Open file descriptors")                                             \
     X(process_max_fds, "process_max_fds", "Limit of open file descriptors")                                 \
@@ -118,6 +145,8 @@
     X(sync_wait_seconds, "madang_sync_wait_seconds", 1e6, 3, 20,                                             \
       "Waiting time for the thread pool, in seconds")                                                        \
     X(write_bytes, "madang_write_bytes", 1, 6, 15, "Bytes of one gathered write to a socket")                \
+    X(fetch_seconds, "madang_http_fetch_seconds", 1e6, 8, 18,                                                \
+      "From asking a backend or key set to the end of its answer, failed ones too, in seconds")              \
     X(store_batch, "madang_store_batch", 1, 0, 16, "Requests committed by one write of the store")           \
     X(store_commit_seconds, "madang_store_commit_seconds", 1e6, 3, 20, "One write of the store, in seconds") \
     X(store_sync_seconds, "madang_store_sync_seconds", 1e6, 3, 20, "One fsync of the store's log, in seconds")

@@ -1,7 +1,8 @@
-// madang: serve, check, bench, health.
+// madang: serve, check, bench, health, and the commands of api_commands.hpp.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "broker/app/api_commands.hpp"
 #include "broker/app/commands.hpp"
 #include "broker/app/store_command.hpp"
 #include "broker/bench/bench.hpp"
@@ -32,6 +33,9 @@ int main(int argc, char** argv) {
     auto* health = app.add_subcommand("health", "Exit 0 when the address answers 200 (for containers)");
     health->add_option("--url", health_url, "what to ask")->capture_default_str();
 
+    api_command_values api_values;
+    add_api_commands(app, api_values);
+
     store_command store_values;
     const auto* store = add_store_command(app, store_values);
 
@@ -53,7 +57,8 @@ int main(int argc, char** argv) {
         if (*check) return run_check(check_values);
         if (*store) return run_store(store_values);
         if (*health) return run_health(health_url);
-        return bench::bench_main(bench_values);
+        if (*benchmark) return bench::bench_main(bench_values);
+        return run_api_command(api_values);
     } catch (const std::exception& e) {
         std::cerr << "madang: " << e.what() << "\n";
         return 1;

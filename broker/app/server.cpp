@@ -1,18 +1,29 @@
 #include "broker/app/server.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <unordered_map>
 
 #include "actors/connection.hpp"
 #include "actors/loop.hpp"
+#include "actors/session_services.hpp"
 #include "actors/yard.hpp"
 #include "broker/app/layout.hpp"
+#include "broker/auth/check_options.hpp"
+#include "broker/auth/django_session.hpp"
+#include "broker/auth/doorkeeper.hpp"
 #include "broker/auth/jwt.hpp"
 #include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
+#include "broker/net/api_site.hpp"
+#include "broker/net/client_site.hpp"
+#include "broker/net/http_fetch.hpp"
 #include "broker/net/http_server.hpp"
 #include "broker/net/listener.hpp"
 #include "broker/net/public_site.hpp"
@@ -20,6 +31,7 @@
 #include "broker/protocol/origin.hpp"
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
+#include "storage/store.hpp"
 
 namespace madang {
 namespace {
@@ -72,6 +84,39 @@ consumer_route resolve(const websocket_route& route, const options& settings) {
     return result;
 }
 
+// The client protocol's sessions: their limits are options of their own, and they ping by themselves. What a
+// slow client does not read is never dropped: it would be a gap in a stream.
+consumer_route client_route(const madang_consumer_class& type, const options& settings) {
+    consumer_route result;
+    result.consumer = &type;
+    result.plugin = result.name = "client";
+    result.label = "client/session";
+    result.outbox_limits = {settings.ws_outbox_bytes, outbox_policy::disconnect};
+    result.message_bytes = settings.client_message_bytes;
+    result.messages_per_second = settings.ws_messages_per_second;
+    result.message_burst = settings.ws_message_burst;
+    result.handler_budget = settings.handler_budget;
+    result.handshake_timeout = settings.ws_handshake_timeout;
+    result.max_groups = UINT32_MAX;  // the session counts them
+    result.sync_queue = settings.sync_queue;
+    return result;
+}
+
+session_limits client_limits(const options& settings, const std::string& node) {
+    return {.connect_timeout = settings.client_connect_timeout,
+            .ping_interval = settings.client_ping_interval,
+            .pong_timeout = settings.client_pong_timeout,
+            .expired_grace = settings.client_expired_grace,
+            .groups = settings.client_group_limit,
+            .history = settings.client_history_limit,
+            .recovery = settings.client_recovery_limit,
+            .commands_waiting = settings.client_commands_waiting,
+            .presence = settings.client_presence_limit,
+            .news_held = settings.client_news_held,
+            .node = node,
+            .version = "Madang " MADANG_VERSION};
+}
+
 result<void> check_origins(const std::vector<std::string>& patterns, const std::string& whose) {
     try {
         origin_policy{patterns};
@@ -86,9 +131,9 @@ result<void> check_origins(const std::vector<std::string>& patterns, const std::
 struct server::parts {
     explicit parts(configuration all)
         : plugin_config(std::move(all.plugin_config_json)),
+          namespace_config(std::move(all.namespace_json)),
           settings(std::move(all.settings)),
-          tokens(settings.jwt_hmac_secret, clock),
-          actors(settings, counts),
+          actors(settings, counts, namespaces),
           limits(settings.max_connections != 0 ? settings.max_connections : connections_by_file_limit(),
                  settings.max_connections_per_address),
           plugins({.layer = actors,
@@ -102,7 +147,10 @@ struct server::parts {
                            auto found = plugin_config.find(std::string(id));
                            return found == plugin_config.end() ? std::string("{}") : found->second;
                        },
-                   .extension = {}}) {
+                   .extension = {},
+                   .streams = &actors,
+                   .namespaces = &namespaces,
+                   .pool = [this](std::function<void()> fn) { return actors.try_in_pool(std::move(fn)); }}) {
         for (auto [which, level] :
              {std::pair{counter::log_debug, log_level::debug}, std::pair{counter::log_info, log_level::info},
               std::pair{counter::log_warn, log_level::warn}, std::pair{counter::log_error, log_level::error}})
@@ -129,20 +177,47 @@ struct server::parts {
         actors.open(on, std::move(request));
     }
 
+    void open(loop& on, client_arrival&& ready) {
+        connection_request request;
+        request.io = std::move(ready.io);
+        request.leftover = std::move(ready.leftover);
+        request.known = std::move(ready.known);
+        request.route = &client_sessions;
+        request.accept_key = std::move(ready.accept_key);
+        request.default_subprotocol = std::move(ready.default_subprotocol);
+        request.deflate = std::move(ready.deflate);
+        request.permit = std::make_unique<slot_permit>(std::move(ready.slot));
+        request.entry = std::make_shared<const session_entry>(std::move(ready.entry));
+        actors.open(on, std::move(request));
+    }
+
     std::map<std::string, std::string> plugin_config;
+    std::map<std::string, std::string> namespace_config;
     const options settings;
     system_clock_source clock;
     metrics counts;
     address_list trusted;
-    jwt_verifier tokens;
-    std::function<result<request_user>(const http_request&)> login = token_login(tokens);
+    namespace_table namespaces;
+    std::unique_ptr<curl_fetcher> fetcher;
+    std::unique_ptr<jwks_cache> keys;  // null: no jwt-jwks-url
+    std::unique_ptr<jwt_verifier> tokens;
+    std::unique_ptr<django_sessions> sessions;
+    std::function<result<request_user>(const http_request&)> login;
+    api_key_ring api_keys;
+    std::unique_ptr<store> kept;
     yard actors;
     connection_limits limits;
     plugin_host plugins;
     std::unordered_map<const websocket_route*, consumer_route> routes;
+    std::unique_ptr<doorkeeper> gate;
+    std::optional<session_services> sharing;  // by client sessions
+    madang_consumer_class client_class{};
+    consumer_route client_sessions;
     std::optional<static_files> files;
     tls_context tls;
     std::atomic<bool> ready{false};
+    std::unique_ptr<api_site> api;
+    std::unique_ptr<client_site> clients;
     std::unique_ptr<public_site> site;
     std::unique_ptr<internal_site> inner_site;
     std::unique_ptr<http_server> front;
@@ -177,6 +252,11 @@ result<void> server::load() {
     }
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
         p.routes.emplace(route.get(), resolve(*route, p.settings));
+    for (const auto& [name, json] : p.namespace_config)
+        if (auto good = p.namespaces.set(name, json, "[namespace." + (name.empty() ? "\"\"" : name) + "]");
+            !good)
+            return good;
+    if (auto good = load_users(); !good) return good;
     if (auto good = check_origins(p.settings.allowed_origins, "--allowed-origin"); !good) return good;
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
         if (auto good =
@@ -204,8 +284,62 @@ result<void> server::load() {
     return {};
 }
 
+// Tokens, sessions, the backend, and the sessions of the client protocol that ask them.
+result<void> server::load_users() {
+    auto& p = *parts_;
+    if (auto good = check_auth_options(p.settings, p.namespaces); !good) return good;
+    auto& counts = p.counts.new_shard();
+    p.fetcher = std::make_unique<curl_fetcher>(
+        curl_fetcher_settings{p.settings.proxy_connections, p.settings.proxy_queue}, p.counts.new_shard());
+    if (!p.settings.jwt_jwks_url.empty())
+        p.keys = std::make_unique<jwks_cache>(p.settings.jwt_jwks_url, p.settings.jwt_jwks_age, *p.fetcher,
+                                              p.clock, p.counts.new_shard());
+    auto tokens = read_jwt_settings(p.settings);
+    if (!tokens) return tokens.error();
+    p.tokens = std::make_unique<jwt_verifier>(std::move(*tokens), p.clock, p.keys.get());
+    p.sessions = std::make_unique<django_sessions>(p.settings, p.clock);
+    auto api_keys = api_key_ring::parse(p.settings.api_keys);
+    if (!api_keys) return api_keys.error();
+    p.api_keys = std::move(*api_keys);
+    p.login = token_login(*p.tokens, p.sessions.get(), &counts);
+    p.gate = std::make_unique<doorkeeper>(doorkeeper_parts{.settings = p.settings,
+                                                           .namespaces = p.namespaces,
+                                                           .tokens = *p.tokens,
+                                                           .fetcher = *p.fetcher,
+                                                           .clock = p.clock,
+                                                           .counts = counts,
+                                                           .handlers = &p.plugins.rpc()});
+    p.sharing.emplace(session_services{.limits = client_limits(p.settings, p.actors.node()),
+                                       .gate = *p.gate,
+                                       .streams = p.actors,
+                                       .on_message = [&p](const known_client& who, std::string_view data) {
+                                           p.plugins.rpc().message(who, data);
+                                       }});
+    p.client_class = client_consumer_class(*p.sharing);
+    p.client_sessions = client_route(p.client_class, p.settings);
+    return {};
+}
+
+// What a start would find: a folder that can be used, and nobody else's.
+result<void> server::probe_store() {
+    auto& p = *parts_;
+    const std::filesystem::path folder = p.settings.data_dir;
+    if (std::filesystem::exists(folder) || folder == "none") {
+        auto opened = open_store(p.settings, p.clock, p.counts);
+        if (!opened) return opened.error();
+        return {};
+    }
+    const auto parent = std::filesystem::absolute(folder).parent_path();
+    if (::access(parent.c_str(), W_OK) != 0)
+        return fail(errc::invalid_option, "--data-dir " + folder.string() + ": it cannot be made in " +
+                                              parent.string() + ": " + std::strerror(errno) +
+                                              "; name another folder, or none");
+    return {};
+}
+
 result<void> server::probe() {
     const auto& settings = parts_->settings;
+    if (auto good = probe_store(); !good) return good;
     for (const auto& [address, option] :
          {std::pair{settings.listen, "--listen"}, std::pair{settings.internal_listen, "--internal-listen"}}) {
         std::uint16_t port = 0;
@@ -217,6 +351,16 @@ result<void> server::probe() {
 
 result<void> server::start() {
     auto& p = *parts_;
+    auto opened = open_store(p.settings, p.clock, p.counts);
+    if (!opened) return opened.error();
+    p.kept = std::move(*opened);
+    if (p.keys) p.keys->prefetch();
+    const auto ready = [&p] { return p.ready.load() && p.kept->health().has_value(); };
+    p.clients = std::make_unique<client_site>(
+        client_services{.settings = p.settings,
+                        .node = p.actors.node(),
+                        .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
+                        .on_arrival = [&p](loop& on, client_arrival&& one) { p.open(on, std::move(one)); }});
     p.site = std::make_unique<public_site>(
         site_services{.settings = p.settings,
                       .websocket_routes = p.plugins.websocket_routes(),
@@ -225,13 +369,20 @@ result<void> server::start() {
                       .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
                       .pool = [&p](std::function<void()> fn) { return p.actors.try_in_pool(std::move(fn)); },
                       .on_upgrade = [&p](loop& on, upgrade&& ready) { p.open(on, std::move(ready)); },
-                      .ready = [&p] { return p.ready.load(); },
+                      .ready = ready,
                       .warn =
                           [](std::string_view event, std::string_view request_id, std::string_view text) {
                               log_warn(event, {{"message", text}, {"request_id", request_id}});
-                          }});
-    p.inner_site =
-        std::make_unique<internal_site>([&p] { return p.counts.expose(); }, [&p] { return p.ready.load(); });
+                          },
+                      .clients = p.clients.get()});
+    p.api = std::make_unique<api_site>(
+        api_site::parts{.streams = p.actors,
+                        .keys = std::move(p.api_keys),
+                        .limits = {p.settings.api_batch_limit, p.settings.api_answer_limit,
+                                   p.settings.api_answer_bytes},
+                        .timeout = p.settings.view_timeout,
+                        .version = MADANG_VERSION});
+    p.inner_site = std::make_unique<internal_site>([&p] { return p.counts.expose(); }, ready, p.api.get());
 
     std::vector<loop*> loops;
     for (std::size_t i = 0; i < p.actors.loops(); ++i) loops.push_back(&p.actors.loop_at(i));
@@ -265,7 +416,7 @@ result<void> server::start() {
                                                                .tls = nullptr,
                                                                .counted = false,
                                                                .access_log = {}});
-    p.actors.run();
+    p.actors.run(*p.kept);
     p.running = true;
     auto internal = p.inner->start();
     if (!internal) return internal.error();
@@ -301,11 +452,15 @@ bool server::drained() const {
 
 bool server::stop(std::chrono::milliseconds deadline) {
     auto& p = *parts_;
-    if (!p.running) return true;
+    if (!p.running) {
+        if (p.fetcher) p.fetcher->stop();
+        return true;
+    }
     p.ready = false;
     p.front->close_all();
     p.inner->close_all();
     if (!p.actors.stop(deadline)) return false;
+    p.fetcher->stop();  // nobody is answered any more
     p.running = false;
     p.front.reset();
     p.inner.reset();

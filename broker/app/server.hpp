@@ -41,6 +41,8 @@ class server {
     std::string describe() const;
 
   private:
+    result<void> load_users();
+    result<void> probe_store();
     struct parts;
     std::unique_ptr<parts> parts_;
 };

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/core/publication.hpp"
@@ -40,6 +41,9 @@ struct subscription_grant {
     std::optional<bool> join_leave;
     std::optional<bool> recovery;
     std::optional<bool> positioning;
+    // When it expires, sub_refresh is asked without a token, and the client is not told that it expires.
+    // False: the client is told, and brings a fresh token.
+    bool server_refresh = false;
 };
 
 // A connection as it presents itself.
@@ -65,6 +69,7 @@ struct connect_grant {
     std::string meta;       // JSON or ""; for proxies, never told to clients
     std::int64_t expire_at = 0;
     std::vector<server_subscription> groups;
+    bool server_refresh = false;  // as for a subscription, with refresh
 };
 
 // A connection as it is known after connect: what the other questions begin with.
@@ -73,6 +78,7 @@ struct known_client {
     std::string transport;
     std::string meta;
     std::shared_ptr<const scope> known;
+    std::vector<std::pair<std::string, std::string>> headers;  // the connect command's own
 };
 
 struct subscribe_question {
@@ -99,6 +105,7 @@ class gatekeeper {
     using answer = std::function<void(verdict<T>)>;
 
     virtual void connect(connect_question what, answer<connect_grant> done) = 0;
+    // token "": its time is over, and the client has no part in it (server_refresh).
     virtual void refresh(const known_client& who, std::string token, answer<refresh_grant> done) = 0;
     virtual void subscribe(const known_client& who, subscribe_question what,
                            answer<subscription_grant> done) = 0;

@@ -27,8 +27,9 @@ struct fetch_answer {
 };
 
 // Any thread; never blocks. The answer comes exactly once, on the fetcher's own thread, also when the fetcher
-// ends (busy). Errors: request_timeout, too_large, busy (its queue is full), system_failure (no connection;
-// the detail names the cause, never a secret).
+// ends (busy); but what is not accepted at all is answered at once, within the call. Errors:
+// request_timeout, too_large, busy (its queue is full, or it has ended), bad_request (a header or address
+// that cannot be sent), system_failure (no connection; the detail names the cause, never a secret).
 class http_fetcher {
   public:
     virtual ~http_fetcher() = default;

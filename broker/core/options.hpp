@@ -44,8 +44,9 @@ struct options {
     std::size_t http_body_bytes = 1024 * 1024;
     ms http_head_timeout{10'000};  // from the first byte (or accept) to the end of the head
     ms http_body_timeout{30'000};
-    ms http_idle_timeout{75'000};  // keep-alive
-    ms view_timeout{30'000};       // 504 afterwards
+    ms http_idle_timeout{75'000};         // keep-alive
+    ms view_timeout{30'000};              // 504 afterwards
+    std::uint32_t view_unanswered = 100;  // that a view may still hold after their 504; then 503
     std::vector<std::string> cors_origins;
 
     // WebSocket
@@ -92,8 +93,10 @@ struct options {
     std::uint32_t client_group_limit = 128;       // subscriptions per connection; error 106
     std::uint32_t client_history_limit = 300;     // publications per history request
     std::uint32_t client_recovery_limit = 300;    // publications per recovery; more: recovered false
-    std::uint32_t client_commands_waiting = 256;  // unanswered per connection; more: it is not read
+    std::uint32_t client_commands_waiting = 256;  // unanswered per connection; more: close 3013
     ms poll_timeout{25'000};                      // of /connection/poll
+    std::uint32_t client_presence_limit = 1000;   // clients in one answer to presence; more: error 106
+    std::uint32_t client_news_held = 4096;        // per subscription while it is being made; close 3010
 
     // Users
     std::string jwt_hmac_secret;  // HS256/384/512; "": none accepted. Never logged or printed
@@ -108,6 +111,9 @@ struct options {
     ms django_session_age{1'209'600'000};
     std::vector<std::string>
         api_keys;  // NAME:RIGHTS:KEY, RIGHTS of read, publish, manage, all, joined by '+'
+    std::uint32_t api_batch_limit = 1000;             // commands of a batch, groups of a broadcast; error 106
+    std::uint32_t api_answer_limit = 10'000;          // publications, clients or groups in one answer
+    std::size_t api_answer_bytes = 16 * 1024 * 1024;  // of one request's answer; error 106
 
     // Backend (proxies)
     std::string proxy_connect;  // URLs

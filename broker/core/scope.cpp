@@ -53,46 +53,52 @@ std::string_view scope::header(std::string_view lower_case_name) const noexcept 
 }
 
 void scope_builder::add(scope_list list, std::string_view name, std::string_view value) {
-    auto& entry = lists_[static_cast<std::size_t>(list)].emplace_back(name, value);
+    auto& entries = lists_[static_cast<std::size_t>(list)];
+    if (list == scope_list::headers && entries.empty()) entries.reserve(16);
+    const piece kept = keep(name);
+    entries.emplace_back(kept, keep(value));
     if (list != scope_list::headers) return;
-    for (char& c : entry.first) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+    for (std::size_t i = kept.begin; i < kept.begin + kept.size; ++i)
+        if (text_[i] >= 'A' && text_[i] <= 'Z') text_[i] = static_cast<char>(text_[i] - 'A' + 'a');
 }
 
 scope scope_builder::build() const {
-    std::vector<std::string_view> pieces(fields_, fields_ + scope_field_count);
     scope result;
+    std::size_t pieces = scope_field_count;
+    std::size_t total = 0;
+    for (const auto& field : fields_) total += field.size;
     for (std::size_t i = 0; i < scope_list_count; ++i) {
         if (lists_[i].size() > std::numeric_limits<std::uint16_t>::max()) {
             throw std::length_error("more than 65535 entries in a list of a scope");
         }
         result.counts_[i] = static_cast<std::uint16_t>(lists_[i].size());
-        for (const auto& [name, value] : lists_[i]) {
-            pieces.push_back(name);
-            pieces.push_back(value);
-        }
+        pieces += 2 * lists_[i].size();
+        for (const auto& [name, value] : lists_[i]) total += name.size + value.size;
     }
-    std::size_t total = 0;
-    for (const auto& each : pieces) total += each.size();
     if (total > std::numeric_limits<std::uint32_t>::max())
         throw std::length_error("a scope of more than 4 GiB");
     const bool narrow = total <= std::numeric_limits<std::uint16_t>::max();
     result.offset_size_ = narrow ? sizeof(std::uint16_t) : sizeof(std::uint32_t);
-    result.text_.reserve(pieces.size() * result.offset_size_ + total);
-    std::uint32_t end = 0;
-    for (const auto& each : pieces) {
-        end += static_cast<std::uint32_t>(each.size());
-        char bytes[sizeof(std::uint32_t)];
-        if (narrow) {
-            const auto low = static_cast<std::uint16_t>(end);
-            std::memcpy(bytes, &low, sizeof(low));
-        } else {
-            std::memcpy(bytes, &end, sizeof(end));
+    const std::size_t offsets = pieces * result.offset_size_;
+    result.text_.resize(offsets + total);
+    char* offset = result.text_.data();
+    char* const begin = offset + offsets;
+    char* end = begin;
+    const auto append = [&](piece p) {
+        if (p.size != 0) std::memcpy(end, text_.data() + p.begin, p.size);
+        end += p.size;
+        const auto wide = static_cast<std::uint32_t>(end - begin);
+        const auto low = static_cast<std::uint16_t>(wide);
+        std::memcpy(offset, narrow ? static_cast<const void*>(&low) : &wide, result.offset_size_);
+        offset += result.offset_size_;
+    };
+    for (const auto& field : fields_) append(field);
+    for (const auto& list : lists_) {
+        for (const auto& [name, value] : list) {
+            append(name);
+            append(value);
         }
-        result.text_.append(bytes, result.offset_size_);
     }
-    for (const auto& each : pieces) result.text_.append(each);
     return result;
 }
 

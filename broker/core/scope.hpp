@@ -64,17 +64,32 @@ class scope {
 
 class scope_builder {
   public:
-    void set(scope_field field, std::string_view value) { fields_[static_cast<std::size_t>(field)] = value; }
+    scope_builder() { text_.reserve(1024); }
+    // Copy what they are given.
+    void set(scope_field field, std::string_view value) {
+        fields_[static_cast<std::size_t>(field)] = keep(value);
+    }
     // Names of headers are put in lower case.
     void add(scope_list list, std::string_view name, std::string_view value);
-    std::string_view get(scope_field field) const { return fields_[static_cast<std::size_t>(field)]; }
+    std::string_view get(scope_field field) const { return view(fields_[static_cast<std::size_t>(field)]); }
     // Throws std::length_error past 65,535 entries in a list or 4 GiB: the limit of an HTTP head is far
     // below.
     scope build() const;
 
   private:
-    std::string fields_[scope_field_count];
-    std::vector<std::pair<std::string, std::string>> lists_[scope_list_count];
+    struct piece {  // of text_
+        std::size_t begin = 0;
+        std::size_t size = 0;
+    };
+    piece keep(std::string_view value) {
+        text_.append(value);
+        return {text_.size() - value.size(), value.size()};
+    }
+    std::string_view view(piece p) const noexcept { return {text_.data() + p.begin, p.size}; }
+
+    std::string text_;  // in the order given: one allocation instead of one for each piece
+    piece fields_[scope_field_count];
+    std::vector<std::pair<piece, piece>> lists_[scope_list_count];  // name, value
 };
 
 }  // namespace madang

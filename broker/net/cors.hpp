@@ -15,6 +15,7 @@ class cors_policy {
   public:
     // Origins as browsers send them ("https://example.com"), or "*". None: no header is ever added.
     explicit cors_policy(std::vector<std::string> origins) : origins_(std::move(origins)) {}
+    bool empty() const { return origins_.empty(); }
     // The answer to a preflight request; none when `request` is not one.
     std::optional<http_response> preflight(const http_request& request) const;
     void decorate(const http_request& request, http_response& response) const;

@@ -19,7 +19,8 @@ namespace madang {
 using reply_function = std::function<void(http_response)>;
 
 struct awaiting_reply {
-    std::chrono::milliseconds timeout;  // 504 afterwards
+    std::chrono::milliseconds timeout;    // 504 afterwards
+    std::function<void()> given_up = {};  // called once, on the loop, should nobody wait any longer
 };
 
 // What is left of a connection when its HTTP is over.

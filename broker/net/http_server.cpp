@@ -31,7 +31,7 @@ struct http_server::on_loop {
         connection_slot slot;
         auto verdict = connection_limits::verdict::admitted;
         // A proxy's connections are counted for the clients it names.
-        bool proxy = parts.trusted_proxies.contains(from.address);
+        bool proxy = !parts.trusted_proxies.empty() && parts.trusted_proxies.contains(from.address);
         if (parts.limits) verdict = parts.limits->admit(proxy ? std::string_view{} : from.address, slot);
         if (parts.counted) on.metrics().add(counter::http_connections);
 

@@ -21,7 +21,10 @@ constexpr auto linger_time = 2s;
 // For a request that is on its way, or here and unread: closing at once would reset it.
 constexpr std::chrono::milliseconds drain_grace{50};
 
-bool wants_upgrade(const http_request& request) { return !request.header("upgrade").empty(); }
+// Its dispatcher may take the connection over, once everything before is sent: client_site's streams too.
+bool wants_upgrade(const http_request& request) {
+    return !request.header("upgrade").empty() || request.path.starts_with("/connection/");
+}
 
 }  // namespace
 
@@ -66,6 +69,7 @@ void http_session::drain() {
 
 void http_session::close() {
     auto self = std::move(awaiting_);
+    give_up_on_view();
     phase_ = phase::closed;
     set_deadline(deadline::none);
     file_.reset();
@@ -180,11 +184,12 @@ void http_session::dispatch() {
     request.over_tls = environment_.over_tls;
     request.server_address = peer_.local_address;
     request.server_port = std::to_string(peer_.local_port);
-    request.client = resolve_client(environment_.proxies,
-                                    {peer_.address, std::to_string(peer_.port), environment_.over_tls,
-                                     std::string(request.header("host"))},
-                                    request.joined("x-forwarded-for"), request.joined("x-forwarded-proto"),
-                                    request.joined("x-forwarded-host"));
+    request.client = {peer_.address, std::to_string(peer_.port), environment_.over_tls,
+                      std::string(request.header("host"))};
+    if (!environment_.proxies.empty())
+        request.client =
+            resolve_client(environment_.proxies, std::move(request.client), request.joined("x-forwarded-for"),
+                           request.joined("x-forwarded-proto"), request.joined("x-forwarded-host"));
 
     if (environment_.limits && request.client.address != peer_.address &&
         environment_.limits->assign(slot_, request.client.address) != connection_limits::verdict::admitted) {
@@ -206,6 +211,7 @@ void http_session::dispatch() {
             respond(std::move(*response));
         } else if (auto* wait = std::get_if<awaiting_reply>(&answer)) {
             view_timeout_ = wait->timeout;
+            given_up_ = std::move(wait->given_up);
             awaiting_ = shared_from_this();  // until view_replied, the time-out or close
             set_deadline(deadline::view);
         } else {
@@ -217,9 +223,14 @@ void http_session::dispatch() {
     }
 }
 
+void http_session::give_up_on_view() {
+    if (auto told = std::exchange(given_up_, nullptr)) told();
+}
+
 void http_session::view_replied(std::uint64_t number, http_response&& response) {
     if (phase_ != phase::answering || number != request_number_) return;
     awaiting_.reset();
+    given_up_ = nullptr;
     respond(std::move(response));
     process();
     read_more();
@@ -387,6 +398,7 @@ void http_session::expired() {
     switch (std::exchange(deadline_, deadline::none)) {
         case deadline::view:
             awaiting_.reset();
+            give_up_on_view();
             if (environment_.counted) loop_.metrics().add(counter::view_timeouts);
             respond(error_response(504, "no answer in time", reader_->request().request_id));
             process();

@@ -79,6 +79,7 @@ class http_session final
     void process();
     bool process_one();
     void dispatch();
+    void give_up_on_view();
     void view_replied(std::uint64_t number, http_response&& response);
     void respond(http_response&& response);
     void refuse_request(unsigned status, std::string_view why);
@@ -106,6 +107,7 @@ class http_session final
     std::optional<file_range> file_;
     std::unique_ptr<request_reader> reader_;  // null between requests
     std::chrono::milliseconds view_timeout_{0};
+    std::function<void()> given_up_;  // while a view's reply is awaited
     loop::clock::time_point request_began_{};
     std::uint64_t request_number_ = 0;
     timer_id timer_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/auth/bearer.hpp"
+#include "broker/net/api_site.hpp"
 #include "broker/net/view_call.hpp"
 #include "broker/protocol/handshake.hpp"
 #include "monitoring/metrics.hpp"
@@ -57,6 +58,9 @@ public_site::public_site(site_services services)
 }
 
 http_answer public_site::handle(loop& on, http_request& request, reply_function reply) {
+    if (services_.clients && (request.path.starts_with("/connection/") || request.path == "/emulation"))
+        return services_.clients->handle(on, request, std::move(reply));
+    if (cors_.empty()) return route(on, request, std::move(reply));
     if (auto preflight = cors_.preflight(request)) return std::move(*preflight);
     auto decorated = [this, reply = std::move(reply),
                       shown = header_list(request.headers)](http_response response) {
@@ -72,7 +76,10 @@ http_answer public_site::handle(loop& on, http_request& request, reply_function 
 
 http_answer public_site::route(loop& on, http_request& request, reply_function reply) {
     if (auto answer = health(request, services_.ready)) return std::move(*answer);
-    if (asks_for_websocket(views_of(request.headers))) return handshake(on, request);
+    if (!request.header("upgrade").empty()) {
+        const auto headers = views_of(request.headers);
+        if (asks_for_websocket(headers)) return handshake(on, request, headers);
+    }
     if (auto found = services_.views.find(request.path))
         return call_view(on, request, *found, std::move(reply));
     if (services_.websocket_routes.find(request.path)) {
@@ -84,19 +91,29 @@ http_answer public_site::route(loop& on, http_request& request, reply_function r
     return serve_file(request);
 }
 
-bool public_site::identify(loop& on, const http_request& request, scope_builder& builder) const {
-    if (!services_.authenticate) return true;
-    auto user = services_.authenticate(request);
-    if (!user) {
-        on.metrics().add(labelled_counter::tokens_refused, user.error().detail);
-        return false;
+std::optional<http_response> identify(
+    const std::function<result<request_user>(const http_request&)>& authenticate, loop& on,
+    const http_request& request, scope_builder& builder) {
+    if (!authenticate) return std::nullopt;
+    auto user = authenticate(request);
+    if (user) {
+        builder.set(scope_field::user_id, user->id);
+        builder.set(scope_field::user_json, user->json);
+        builder.set(scope_field::session_json, user->session_json);
+        return std::nullopt;
     }
-    builder.set(scope_field::user_id, user->id);
-    builder.set(scope_field::user_json, user->json);
-    return true;
+    on.metrics().add(labelled_counter::tokens_refused, user.error().detail);
+    if (user.error().code == errc::busy) {
+        auto response = error_response(503, "credentials cannot be checked just now", request.request_id);
+        response.set("Retry-After", "1");
+        return response;
+    }
+    auto response = error_response(401, "the credentials are not valid", request.request_id);
+    response.set("WWW-Authenticate", "Bearer");
+    return response;
 }
 
-http_answer public_site::handshake(loop& on, http_request& request) {
+http_answer public_site::handshake(loop& on, http_request& request, std::span<const name_value> headers) {
     auto refuse = [&](unsigned status, std::string_view text, std::string_view reason) {
         on.metrics().add(labelled_counter::connections_refused, reason);
         return error_response(status, text, request.request_id);
@@ -105,7 +122,6 @@ http_answer public_site::handshake(loop& on, http_request& request) {
     if (!found) return refuse(404, "there is nothing at that address", "not_found");
     const auto& route = **found->value;
 
-    auto headers = views_of(request.headers);
     auto shaken = read_ws_handshake({request.method, request.version, headers});
     if (shaken.status != 101) {
         auto response = refuse(shaken.status, shaken.reason, "handshake");
@@ -121,10 +137,9 @@ http_answer public_site::handshake(loop& on, http_request& request) {
         return refuse(403, "this origin is not allowed", "origin");
 
     auto builder = scope_of(request, "websocket");
-    if (!identify(on, request, builder)) {
-        auto response = refuse(401, "the credentials are not valid", "token");
-        response.set("WWW-Authenticate", "Bearer");
-        return response;
+    if (auto response = identify(services_.authenticate, on, request, builder)) {
+        on.metrics().add(labelled_counter::connections_refused, "token");
+        return std::move(*response);
     }
     for (const auto& [name, value] : found->arguments) builder.add(scope_list::url_args, name, value);
     auto offered = without_tokens(shaken.subprotocols);  // consumers do not see tokens
@@ -167,12 +182,17 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     }
     if (!chosen) return not_allowed(request, allow);
 
-    auto builder = scope_of(request, "http");
-    if (!identify(on, request, builder)) {
-        auto response = error_response(401, "the credentials are not valid", request.request_id);
-        response.set("WWW-Authenticate", "Bearer");
+    auto busy = [&](std::string_view text) {
+        on.metrics().add(counter::view_refusals);
+        auto response = error_response(503, text, request.request_id);
+        response.set("Retry-After", "1");
         return response;
-    }
+    };
+    const auto most = static_cast<std::int32_t>(services_.settings.view_unanswered);
+    if (chosen->unanswered >= most) return busy("too many requests were left unanswered");
+
+    auto builder = scope_of(request, "http");
+    if (auto response = identify(services_.authenticate, on, request, builder)) return std::move(*response);
     for (const auto& [name, value] : found.arguments) builder.add(scope_list::url_args, name, value);
     auto failed = [this, &metrics = on.metrics()](const http_route& route, std::string_view id,
                                                   std::string_view why) {
@@ -183,15 +203,18 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     auto call = std::make_shared<view_call>(chosen, builder.build(), request.body, std::move(reply),
                                             std::move(failed));
     if (chosen->view.kind == MADANG_SYNC) {
-        if (!services_.pool || !services_.pool([call] { call->run(); })) {
-            auto response = error_response(503, "too many requests are waiting", request.request_id);
-            response.set("Retry-After", "1");
-            return response;
-        }
+        if (!services_.pool || !services_.pool([call] { call->run(); }))
+            return busy("too many requests are waiting");
     } else {
         note_slow(on, *chosen, request.request_id, call->run());
     }
-    return awaiting_reply{services_.settings.view_timeout};
+    auto given_up = [this, call, chosen, most] {
+        if (call->give_up() != most || !services_.warn) return;
+        services_.warn("view.unanswered", call->get_scope().get(scope_field::request_id),
+                       chosen->owner->id + "/" + chosen->name + " leaves " + std::to_string(most) +
+                           " requests unanswered: it gets no more until it replies");
+    };
+    return awaiting_reply{services_.settings.view_timeout, std::move(given_up)};
 }
 
 void public_site::note_slow(loop& on, const http_route& route, std::string_view request_id,
@@ -215,8 +238,9 @@ http_answer public_site::serve_file(http_request& request) {
     return std::move(*found);
 }
 
-http_answer internal_site::handle(loop&, http_request& request, reply_function) {
+http_answer internal_site::handle(loop& on, http_request& request, reply_function reply) {
     if (auto answer = health(request, ready_)) return std::move(*answer);
+    if (api_ && api_site::serves(request.path)) return api_->handle(on, request, std::move(reply));
     if (request.path != "/metrics")
         return error_response(404, "there is nothing at that address", request.request_id);
     if (!reads(request)) return not_allowed(request, "GET, HEAD");

@@ -1,9 +1,11 @@
-// What the public listener serves, in this order: /healthz, /readyz, WebSocket routes, plugins' views, files.
+// What the public listener serves, in this order: the client protocol's addresses, /healthz, /readyz,
+// WebSocket routes, plugins' views, files.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -18,6 +20,8 @@
 
 namespace madang {
 
+class api_site;
+
 // A handshake that was checked and routed: what its connection needs to answer it. Whoever takes it owns it.
 struct upgrade {
     std::unique_ptr<transport> io;
@@ -31,10 +35,11 @@ struct upgrade {
     connection_slot slot;  // the connection's place among those allowed
 };
 
-// Who sent a request; both empty: nobody known.
+// Who sent a request; id and json empty: nobody known.
 struct request_user {
     std::string id;
-    std::string json;  // an object
+    std::string json;          // an object
+    std::string session_json;  // an object, or ""; there may be a session without a user
 };
 
 struct site_services {
@@ -43,8 +48,8 @@ struct site_services {
     const http_route_list& views;
     std::optional<static_files> files;  // none: nothing at /
     // Any thread. A failure means that credentials were given and are not good: 401, for WebSockets and for
-    // views; its detail is not shown to the client. A request without credentials is an anonymous user, not a
-    // failure.
+    // views, or with errc::busy that they cannot be looked at just now: 503. Its detail is not shown to the
+    // client. A request without credentials is an anonymous user, not a failure.
     std::function<result<request_user>(const http_request&)> authenticate;
     // Runs fn on the pool for sync views; false when its queue is full (503).
     std::function<bool(std::function<void()>)> pool;
@@ -52,7 +57,14 @@ struct site_services {
     std::function<bool()> ready;                       // any thread; false while draining
     // Something to be known of: event name, request id, text.
     std::function<void(std::string_view event, std::string_view request_id, std::string_view text)> warn;
+    http_dispatcher* clients = nullptr;  // of /connection/… and /emulation (client_site); null: nothing there
 };
+
+// Sets the scope's user and session. Nothing, or the answer to a request whose credentials are no good
+// (counted).
+std::optional<http_response> identify(
+    const std::function<result<request_user>(const http_request&)>& authenticate, loop& on,
+    const http_request& request, scope_builder& builder);
 
 // Immutable once made; any loop's thread.
 class public_site final : public http_dispatcher {
@@ -64,11 +76,10 @@ class public_site final : public http_dispatcher {
 
   private:
     http_answer route(loop& on, http_request& request, reply_function reply);
-    http_answer handshake(loop& on, http_request& request);
+    http_answer handshake(loop& on, http_request& request, std::span<const name_value> headers);
     http_answer call_view(loop& on, http_request& request, const http_route_list::found& found,
                           reply_function reply);
     http_answer serve_file(http_request& request);
-    bool identify(loop& on, const http_request& request, scope_builder& builder) const;
     void note_slow(loop& on, const http_route& route, std::string_view request_id,
                    std::chrono::steady_clock::duration took) const;
 
@@ -78,16 +89,20 @@ class public_site final : public http_dispatcher {
     std::unordered_map<const websocket_route*, origin_policy> route_origins_;
 };
 
-// /metrics, /healthz and /readyz: for operators and orchestrators, on the internal listener.
+// /metrics, /healthz, /readyz and, with `api`, /api: for operators, orchestrators and backends, on the
+// internal listener.
 class internal_site final : public http_dispatcher {
   public:
-    internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready)
-        : metrics_text_(std::move(metrics_text)), ready_(std::move(ready)) {}
+    // `api` outlives *this; null: there is nothing at /api.
+    internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
+                  api_site* api = nullptr)
+        : metrics_text_(std::move(metrics_text)), ready_(std::move(ready)), api_(api) {}
     http_answer handle(loop& on, http_request& request, reply_function reply) override;
 
   private:
     std::function<std::string()> metrics_text_;
     std::function<bool()> ready_;
+    api_site* api_;
 };
 
 }  // namespace madang

@@ -8,6 +8,7 @@
 #include "broker/core/request_id.hpp"
 #include "broker/core/utf8.hpp"
 #include "broker/protocol/field_syntax.hpp"
+#include "broker/protocol/handshake.hpp"
 
 namespace madang {
 
@@ -65,29 +66,24 @@ request_reader::progress request_reader::take_head(std::string& input) {
 request_reader::progress request_reader::parse_head(std::string_view head) {
     head_limits gate;
     gate.head_bytes = limits_.head_bytes;
-    if (auto fault = check_head(head, gate); fault != head_fault::none) return refuse(fault);
-    http::request_parser<http::empty_body> parser;
-    parser.header_limit(static_cast<std::uint32_t>(head.size() + 1));
-    parser.body_limit(boost::none);
-    boost::beast::error_code ec;
-    parser.put(boost::asio::buffer(head), ec);
-    if (ec || !parser.is_header_done()) return refuse(400, "malformed request");
-
-    const auto& message = parser.get();
-    request_.method = message.method_string();
-    request_.version = message.version();
-    if (request_.version != 10 && request_.version != 11)
-        return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken");
-    request_.keep_alive = message.keep_alive();
-    for (const auto& field : message)
-        request_.headers.emplace_back(lower(std::string_view(field.name_string())),
-                                      std::string(field.value()));
-    if (!take_target(std::string_view(message.target()))) return refuse(400, "malformed target");
-
+    head_view parts;
+    parts.fields.reserve(16);
+    if (auto fault = check_head(head, gate, parts); fault != head_fault::none) return refuse(fault);
+    request_.method = parts.method;
+    request_.version = parts.http_1_0 ? 10 : 11;
+    request_.headers.reserve(parts.fields.size());
+    for (const auto& [name, value] : parts.fields) request_.headers.emplace_back(lower(name), value);
+    if (!take_target(parts.target)) return refuse(400, "malformed target");
     request_.request_id = accept_request_id(request_.header("x-request-id"));
 
-    is_chunked_ = parser.chunked();
-    body_left_ = parser.content_length().value_or(0);
+    // A handshake has no body, and no request behind it: refused or not, its connection's HTTP is over, since
+    // what follows may be frames. The gate has said all there is to say; Beast's parser would double the
+    // cost.
+    if (!parts.framed && asks_for_websocket(parts.fields)) {
+        request_.keep_alive = false;
+    } else if (!take_framing(head)) {
+        return refuse(400, "malformed request");
+    }
     if (body_left_ > limits_.body_bytes) return refuse(413, "the body is too large");
     if (auto expect = request_.header("expect"); !expect.empty() && request_.version == 11) {
         if (!equal_no_case(expect, "100-continue")) return refuse(417, "unknown expectation");
@@ -97,15 +93,41 @@ request_reader::progress request_reader::parse_head(std::string_view head) {
     return progress::need_body;
 }
 
-// The gate let origin-form through only.
+// How long the body is, and whether a request may follow: Beast's judgement.
+bool request_reader::take_framing(std::string_view head) {
+    http::request_parser<http::empty_body> parser;
+    parser.header_limit(static_cast<std::uint32_t>(head.size() + 1));
+    parser.body_limit(boost::none);
+    boost::beast::error_code ec;
+    parser.put(boost::asio::buffer(head), ec);
+    if (ec || !parser.is_header_done()) return false;
+    request_.keep_alive = parser.get().keep_alive();
+    is_chunked_ = parser.chunked();
+    body_left_ = parser.content_length().value_or(0);
+    return true;
+}
+
+// The gate let origin-form and absolute-form through.
 bool request_reader::take_target(std::string_view target) {
-    auto question = target.find('?');
-    request_.raw_path = target.substr(0, question);
-    if (question != std::string_view::npos) request_.query = target.substr(question + 1);
+    const auto parts = split_target(target);
+    if (!parts.authority.empty()) set_host(parts.authority);
+    const auto question = parts.path_and_query.find('?');
+    request_.raw_path = parts.path_and_query.substr(0, question);
+    if (request_.raw_path.empty()) request_.raw_path = "/";
+    if (question != std::string_view::npos) request_.query = parts.path_and_query.substr(question + 1);
     auto decoded = percent_decode(request_.raw_path);
     if (!decoded || !valid_utf8(*decoded) || has_dot_segment(*decoded)) return false;
     request_.path = std::move(*decoded);
     return true;
+}
+
+// RFC 9112 3.2.2: a target's authority counts, and the Host field is ignored.
+void request_reader::set_host(std::string_view authority) {
+    auto& headers = request_.headers;
+    auto host =
+        std::find_if(headers.begin(), headers.end(), [](auto& field) { return field.first == "host"; });
+    if (host == headers.end()) host = headers.insert(host, {"host", {}});  // HTTP/1.0
+    host->second = authority;
 }
 
 request_reader::progress request_reader::take_body(std::string& input) {

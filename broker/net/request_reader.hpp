@@ -1,4 +1,4 @@
-// Bytes to one request: the strict head gate, then Beast's parser for the head, then the body. No I/O.
+// Bytes to one request: the strict head gate, then Beast's parser for its framing, then the body. No I/O.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,9 @@ class request_reader {
     progress take_head(std::string& input);
     progress parse_head(std::string_view head);
     progress take_body(std::string& input);
+    bool take_framing(std::string_view head);
     bool take_target(std::string_view target);
+    void set_host(std::string_view authority);
 
     limits limits_;
     http_request request_;

@@ -32,6 +32,7 @@ std::chrono::steady_clock::duration view_call::run() {
     self_ = keep;
     auto began = std::chrono::steady_clock::now();
     madang_status status = MADANG_FAILED;
+    const working_for mine(*this);
     try {
         status = route_->view.handle(route_->view.context, to_abi(static_cast<request_port*>(this)));
     } catch (...) {
@@ -56,17 +57,29 @@ madang_status view_call::reply(std::uint16_t status, std::span<const name_value>
     }
     response.status = status;
     response.body = body;
-    if (replied_.exchange(true)) return MADANG_INVALID;
+    if (!first_reply()) return MADANG_INVALID;
     auto keep = std::move(self_);
     reply_(std::move(response));
     return MADANG_OK;
+}
+
+std::int32_t view_call::give_up() noexcept {
+    auto now = stage::asked;
+    if (stage_.compare_exchange_strong(now, stage::given_up)) return ++route_->unanswered;
+    return 0;
+}
+
+bool view_call::first_reply() noexcept {
+    const auto before = stage_.exchange(stage::replied);
+    if (before == stage::given_up) --route_->unanswered;
+    return before != stage::replied;
 }
 
 void view_call::fail(std::string_view why) {
     route_->owner->count_error();
     auto id = scope_.get(scope_field::request_id);
     if (on_failure_) on_failure_(*route_, id, why);
-    if (replied_.exchange(true)) return;
+    if (!first_reply()) return;
     auto keep = std::move(self_);
     reply_(error_response(500, "the view failed", id));
 }

@@ -1,6 +1,8 @@
 // The client protocol's pushes, as JSON lines.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,13 +15,22 @@ namespace madang {
 void append_publication_push(std::string& out, std::string_view group, const publication& what);
 void append_join_push(std::string& out, std::string_view group, const client_info& who);
 void append_leave_push(std::string& out, std::string_view group, const client_info& who);
+void append_unsubscribe_push(std::string& out, std::string_view group, std::uint16_t code,
+                             std::string_view reason);
+// For transports without a close frame.
+void append_disconnect_push(std::string& out, std::uint16_t code, std::string_view reason);
+// {"push":{"message":{"data":…}}}
+void append_message_push(std::string& out, std::string_view json);
 inline constexpr std::size_t push_prefix = 8;  // {"push":
 inline constexpr std::size_t push_suffix = 1;  // }
 
 // A publication as it stands within pushes and replies: {"data":…,"info":…,"offset":…,"tags":…,"time":…}.
 void append_publication(std::string& out, const publication& what);
+// {"user":…,"client":…,"conn_info":…,"chan_info":…}
+void append_client_info(std::string& out, const client_info& who);
 
-// One JSON value and nothing else (RFC 8259)? Newlines outside of strings are allowed here, not on the wire.
+// One JSON value and nothing else (RFC 8259), nested at most json_depth deep? Newlines outside of strings are
+// allowed here, not on the wire.
 bool is_json(std::string_view text) noexcept;
 // The same value on one line.
 std::string one_line(std::string_view json);

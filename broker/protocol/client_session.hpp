@@ -29,6 +29,8 @@ struct session_limits {
     std::uint32_t history = 300;
     std::uint32_t recovery = 300;
     std::uint32_t commands_waiting = 256;
+    std::uint32_t presence = 1000;
+    std::uint32_t news_held = 4096;
     std::string node;     // id, told to emulated transports
     std::string version;  // "Madang 0.1.0"
 };

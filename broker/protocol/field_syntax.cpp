@@ -1,6 +1,7 @@
 #include "broker/protocol/field_syntax.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <system_error>
 #include <utility>
@@ -8,18 +9,36 @@
 namespace madang {
 namespace {
 
-bool token_char(char c) noexcept {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-    return c != '\0' && std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
-}
+// Letters, digits and some marks, as a table: a head has hundreds of octets to look up.
+class octet_set {
+  public:
+    constexpr explicit octet_set(std::string_view marks) {
+        for (char c = 'a'; c <= 'z'; ++c) add(c);
+        for (char c = 'A'; c <= 'Z'; ++c) add(c);
+        for (char c = '0'; c <= '9'; ++c) add(c);
+        for (char c : marks) add(c);
+    }
+    // How many octets at the text's front are of the set.
+    constexpr std::size_t span(std::string_view text) const noexcept {
+        std::size_t n = 0;
+        while (n < text.size() && has_[static_cast<unsigned char>(text[n])]) ++n;
+        return n;
+    }
 
+  private:
+    constexpr void add(char c) { has_[static_cast<unsigned char>(c)] = true; }
+    std::array<bool, 256> has_{};
+};
+
+constexpr octet_set token_octets{"!#$%&'*+-.^_`|~"};
 // RFC 3986 3.2.2 without percent-encoding, which no registered name in use needs.
-bool reg_name_char(char c) noexcept {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-    return c != '\0' && std::string_view{"-._~!$&'()*+,;="}.find(c) != std::string_view::npos;
-}
+constexpr octet_set reg_name_octets{"-._~!$&'()*+,;="};
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+bool same_letter(char a, char b) noexcept {
+    if (a == b) return true;
+    const char lower = static_cast<char>(a | 0x20);
+    return (a ^ b) == 0x20 && lower >= 'a' && lower <= 'z';
+}
 
 // Eats a text from its front.
 class reader {
@@ -36,8 +55,7 @@ class reader {
         return true;
     }
     std::string_view token() noexcept {
-        const auto stop = std::find_if_not(text_.begin(), text_.end(), token_char);
-        const std::string_view result = text_.substr(0, static_cast<std::size_t>(stop - text_.begin()));
+        const std::string_view result = text_.substr(0, token_octets.span(text_));
         text_.remove_prefix(result.size());
         return result;
     }
@@ -82,7 +100,7 @@ bool parse_parameters(reader& in, extension_offer& offer) {
 }  // namespace
 
 bool is_token(std::string_view text) noexcept {
-    return !text.empty() && std::all_of(text.begin(), text.end(), token_char);
+    return !text.empty() && token_octets.span(text) == text.size();
 }
 
 bool is_field_value(std::string_view text) noexcept {
@@ -92,16 +110,15 @@ bool is_field_value(std::string_view text) noexcept {
     });
 }
 
-bool equal_no_case(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+bool same_letters(std::string_view a, std::string_view b) noexcept {
+    return std::equal(a.begin(), a.end(), b.begin(), same_letter);
 }
 
 std::string_view trim(std::string_view text) noexcept {
-    constexpr std::string_view space = " \t";
-    const auto begin = text.find_first_not_of(space);
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(space) - begin + 1);
+    const auto space = [](char c) { return c == ' ' || c == '\t'; };
+    while (!text.empty() && space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && space(text.back())) text.remove_suffix(1);
+    return text;
 }
 
 std::optional<std::vector<std::string_view>> parse_tokens(std::string_view list) {
@@ -129,9 +146,7 @@ std::optional<authority_view> parse_authority(std::string_view text) noexcept {
         ++end;
     } else {
         end = std::min(text.find(':'), text.size());
-        if (end == 0 ||
-            !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), reg_name_char))
-            return std::nullopt;
+        if (end == 0 || reg_name_octets.span(text.substr(0, end)) != end) return std::nullopt;
     }
     result.host = text.substr(0, end);
     text.remove_prefix(end);

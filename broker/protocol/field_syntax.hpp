@@ -11,8 +11,11 @@ namespace madang {
 
 bool is_token(std::string_view text) noexcept;        // RFC 9110 5.6.2; not empty
 bool is_field_value(std::string_view text) noexcept;  // RFC 9110 5.5: no control characters but tab
-bool equal_no_case(std::string_view a, std::string_view b) noexcept;  // ASCII
-std::string_view trim(std::string_view text) noexcept;                // spaces and tabs at both ends
+bool same_letters(std::string_view a, std::string_view b) noexcept;  // of one size; ASCII, in any case
+inline bool equal_no_case(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() && same_letters(a, b);
+}
+std::string_view trim(std::string_view text) noexcept;  // spaces and tabs at both ends
 
 // The elements of a comma-separated list of tokens, empty elements left out (RFC 9110 5.6.1.2). None: one of
 // them is no token.

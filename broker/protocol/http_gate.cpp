@@ -18,6 +18,7 @@ int hex_digit(char c) noexcept {
 // RFC 9112 2.2: a recipient must not take a bare CR or LF for a line's end.
 head_fault check_octets(std::string_view head) noexcept {
     for (std::size_t i = 0; i < head.size(); ++i) {
+        if (static_cast<unsigned char>(head[i]) > '\r') continue;  // nearly all
         if (head[i] == '\0') return head_fault::nul;
         if (head[i] == '\r' && (i + 1 == head.size() || head[i + 1] != '\n')) return head_fault::bare_cr;
         if (head[i] == '\n' && (i == 0 || head[i - 1] != '\r')) return head_fault::bare_lf;
@@ -47,17 +48,26 @@ head_fault check_segment(std::string_view segment) noexcept {
     return size <= 2 && (name == "." || name == "..") ? head_fault::dot_segment : head_fault::none;
 }
 
+// "http://" or "https://" in any case: its size; 0: neither.
+std::size_t scheme_size(std::string_view target) noexcept {
+    for (const std::string_view scheme : {"http://", "https://"})
+        if (equal_no_case(target.substr(0, scheme.size()), scheme)) return scheme.size();
+    return 0;
+}
+
 // method SP request-target SP HTTP-version, one space each (RFC 9112 3).
-head_fault check_request_line(std::string_view line, bool& http_1_0) noexcept {
+head_fault check_request_line(std::string_view line, head_view& into) noexcept {
     const std::size_t first = line.find(' ');
     const std::size_t last = line.rfind(' ');
     if (first == std::string_view::npos || first == last) return head_fault::bad_request_line;
     const std::string_view version = line.substr(last + 1);
-    if (!is_token(line.substr(0, first))) return head_fault::bad_method;
+    into.method = line.substr(0, first);
+    if (!is_token(into.method)) return head_fault::bad_method;
     if (version.substr(0, 5) != "HTTP/") return head_fault::bad_request_line;
     if (version != "HTTP/1.1" && version != "HTTP/1.0") return head_fault::bad_version;
-    http_1_0 = version == "HTTP/1.0";
-    return check_target(line.substr(first + 1, last - first - 1));
+    into.http_1_0 = version == "HTTP/1.0";
+    into.target = line.substr(first + 1, last - first - 1);
+    return check_target(into.target);
 }
 
 // What the framing fields said, once all were seen.
@@ -81,6 +91,7 @@ class framing {
         }
         return head_fault::none;
     }
+    bool any() const noexcept { return encodings_ > 0 || lengths_ > 0; }
     head_fault check(bool http_1_0) const noexcept {
         if (hosts_ == 0 && !http_1_0) return head_fault::no_host;  // RFC 9112 3.2
         if (encodings_ > 0 && http_1_0) return head_fault::transfer_encoding_in_http_1_0;
@@ -106,13 +117,27 @@ std::size_t find_head_end(std::string_view bytes, std::size_t from) noexcept {
     return 0;
 }
 
+target_view split_target(std::string_view target) noexcept {
+    const std::size_t scheme = target.starts_with('/') ? 0 : scheme_size(target);
+    if (scheme == 0) return {{}, target};
+    target.remove_prefix(scheme);
+    const std::size_t end = std::min(target.find_first_of("/?#"), target.size());
+    return {target.substr(0, end), target.substr(end)};
+}
+
 head_fault check_target(std::string_view target) noexcept {
-    // RFC 9112 3.2.2 wants servers to take absolute-form, too; no client sends it except to a proxy, and two
-    // sources for the host are one too many. authority-form and asterisk-form belong to CONNECT and OPTIONS
-    // *.
-    if (target.substr(0, 1) != "/") return head_fault::not_origin_form;
+    if (!target.starts_with('/')) {
+        // RFC 9112 3.2.2: a server must take absolute-form. authority-form and asterisk-form belong to
+        // CONNECT and OPTIONS *.
+        if (scheme_size(target) == 0) return head_fault::not_origin_form;
+        const target_view parts = split_target(target);
+        if (!parse_authority(parts.authority)) return head_fault::bad_target;
+        target = parts.path_and_query;
+        if (target.empty()) return head_fault::none;
+    }
     if (!std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; }))
         return head_fault::bad_target;
+    if (target[0] == '?') return head_fault::none;
     std::string_view path = target.substr(1, target.find('?') - 1);  // npos - 1 is long enough
     for (;;) {
         const std::size_t slash = path.find('/');
@@ -134,27 +159,29 @@ head_fault check_field_line(std::string_view line) noexcept {
     return is_field_value(line.substr(colon + 1)) ? head_fault::none : head_fault::bad_header_value;
 }
 
-head_fault check_head(std::string_view head, const head_limits& limits) noexcept {
+head_fault check_head(std::string_view head, const head_limits& limits, head_view& into) {
     if (head.size() > limits.head_bytes) return head_fault::head_too_long;
     if (const head_fault fault = check_octets(head); fault != head_fault::none) return fault;
-    bool http_1_0 = false;
     framing fields;
     for (std::size_t line_number = 0;; ++line_number) {
-        const std::size_t end = head.find("\r\n");
+        const std::size_t end = head.find('\r');                                 // an LF follows
         if (end == std::string_view::npos) return head_fault::bad_request_line;  // no empty line: not a head
         const std::string_view line = head.substr(0, end);
         head.remove_prefix(end + 2);
         if (line.size() > limits.line_bytes) return head_fault::line_too_long;
         head_fault fault = head_fault::none;
         if (line_number == 0) {
-            fault = check_request_line(line, http_1_0);
+            fault = check_request_line(line, into);
         } else if (line.empty()) {
-            return head.empty() ? fields.check(http_1_0) : head_fault::bad_request_line;
+            into.framed = fields.any();
+            return head.empty() ? fields.check(into.http_1_0) : head_fault::bad_request_line;
         } else if (line_number > limits.headers) {
             return head_fault::too_many_headers;
         } else if ((fault = check_field_line(line)) == head_fault::none) {
             const std::size_t colon = line.find(':');
-            fault = fields.add(line.substr(0, colon), trim(line.substr(colon + 1)));
+            const auto& [name, value] =
+                into.fields.emplace_back(name_value{line.substr(0, colon), trim(line.substr(colon + 1))});
+            fault = fields.add(name, value);
         }
         if (fault != head_fault::none) return fault;
     }
@@ -183,7 +210,7 @@ std::string_view sentence(head_fault fault) noexcept {
         case head_fault::bad_version:
             return "Only HTTP/1.1 and HTTP/1.0 are spoken here.";
         case head_fault::not_origin_form:
-            return "The request target must begin with a slash.";
+            return "The request target is neither a path nor an http URL.";
         case head_fault::bad_target:
             return "The request target has a character or percent-encoding that is not allowed.";
         case head_fault::dot_segment:

@@ -1,11 +1,14 @@
-// What a request must not be, checked on its raw head before an HTTP parser sees it. Everything here is a way
-// to make two parsers of one request disagree (request smuggling) or to leave a folder; all of it passes
-// Beast 1.81's parser. Pure.
+// What a request must not be, checked on its raw head before an HTTP parser sees it, and the head's pieces.
+// Everything here is a way to make two parsers of one request disagree (request smuggling) or to leave a
+// folder; all of it passes Beast 1.81's parser. Pure.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include "broker/core/scope.hpp"
 
 namespace madang {
 
@@ -54,13 +57,29 @@ struct head_limits {
 // come. `from`: where to look on (a size which this function has already seen without an end).
 std::size_t find_head_end(std::string_view bytes, std::size_t from = 0) noexcept;
 
-// `head`: as found by find_head_end.
-head_fault check_head(std::string_view head, const head_limits& limits) noexcept;
+// What stands in a head; views into it.
+struct head_view {
+    std::string_view method;
+    std::string_view target;  // see split_target
+    bool http_1_0 = false;
+    bool framed = false;             // Content-Length or Transfer-Encoding is there
+    std::vector<name_value> fields;  // names as received, values without the spaces around them
+};
+
+// `head`: as found by find_head_end. `into` is whole when the verdict is none.
+head_fault check_head(std::string_view head, const head_limits& limits, head_view& into);
 
 // One field line without its CRLF (RFC 9112 5).
 head_fault check_field_line(std::string_view line) noexcept;
 
-// A request target in origin-form, before decoding (RFC 9112 3.2.1).
+// A request target in origin-form or absolute-form, before decoding (RFC 9112 3.2.1, 3.2.2).
 head_fault check_target(std::string_view target) noexcept;
+
+struct target_view {
+    std::string_view authority;       // "" in origin-form; otherwise it counts instead of the Host field
+    std::string_view path_and_query;  // in absolute-form perhaps without a path: "" or "?..."
+};
+// Of a target that check_target let through.
+target_view split_target(std::string_view target) noexcept;
 
 }  // namespace madang

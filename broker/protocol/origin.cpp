@@ -72,8 +72,9 @@ bool origin_policy::allows(std::optional<std::string_view> origin, std::string_v
     const auto page = web_origin::parse(*origin);
     if (!page) return false;
     if (same_origin_) {
-        const auto own = web_origin::parse(std::string{page_scheme(scheme)} + "://" + std::string{host});
-        return own && own->scheme == page->scheme && own->host == page->host && own->port == page->port;
+        const auto own = parse_authority(host);
+        return own && page_scheme(scheme) == page->scheme && equal_no_case(own->host, page->host) &&
+               own->port.value_or(default_port(scheme)) == page->port;
     }
     return std::any_of(patterns_.begin(), patterns_.end(), [&](const pattern& p) {
         if (!p.scheme.empty() && (p.scheme != page->scheme || p.port != page->port)) return false;

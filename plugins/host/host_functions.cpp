@@ -1,6 +1,9 @@
 // The table of C functions. Nothing throws out of them; what a plugin passes is checked before it is used.
 // The hot ones (payloads, send_payload, group_send) do no more than the check and the call.
 
+#include <cstring>
+
+#include "plugins/host/abi_values.hpp"
 #include "plugins/host/plugin_host.hpp"
 
 namespace madang {
@@ -29,39 +32,9 @@ static_assert(scope_list_count == MADANG_SCOPE_URL_ARGS + 1);
 // A list of headers crosses as it is.
 static_assert(sizeof(madang_pair) == 2 * sizeof(madang_str));
 
+using namespace abi_values;  // NOLINT
+
 namespace {
-
-plugin& from(madang_host* host) { return *reinterpret_cast<plugin*>(host); }
-connection_port& from(madang_connection* c) { return *reinterpret_cast<connection_port*>(c); }
-request_port& from(madang_request* r) { return *reinterpret_cast<request_port*>(r); }
-const scope& from(const madang_scope* s) { return *reinterpret_cast<const scope*>(s); }
-payload_block* from(madang_payload* p) { return reinterpret_cast<payload_block*>(p); }
-std::string_view from(madang_str text) {
-    return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
-}
-bool valid(madang_str text) { return text.data || text.size == 0; }
-
-// A caller's reference, used as a payload for the length of a call without touching the count.
-class borrowed {
-  public:
-    explicit borrowed(madang_payload* p) noexcept : payload_(payload::adopt(from(p))) {}
-    borrowed(const borrowed&) = delete;
-    borrowed& operator=(const borrowed&) = delete;
-    ~borrowed() { payload_.detach(); }
-    const payload& get() const noexcept { return payload_; }
-
-  private:
-    payload payload_;
-};
-
-template <class Function>
-madang_status guarded(Function fn) noexcept {
-    try {
-        return fn();
-    } catch (...) {
-        return MADANG_FAILED;  // out of memory, in practice
-    }
-}
 
 bool take_headers(const madang_pair* headers, std::size_t count, std::vector<name_value>& result) {
     if (count > 0 && !headers) return false;
@@ -252,8 +225,10 @@ struct host_functions {
     static const void* get_extension(madang_host* host, const char* name) noexcept {
         if (!host || !name) return nullptr;
         try {
-            const auto& find = from(host).host_->services_.extension;
-            return find ? find(name) : nullptr;
+            const auto& services = from(host).host_->services_;
+            if (std::strcmp(name, MADANG_STREAMS) == 0)
+                return services.streams ? &plugin_host::streams_api() : nullptr;
+            return services.extension ? services.extension(name) : nullptr;
         } catch (...) {
             return nullptr;
         }

@@ -32,6 +32,7 @@ class plugin {
   private:
     friend class plugin_host;
     friend struct host_functions;
+    friend struct stream_functions;
     plugin_host* host_ = nullptr;
     const madang_plugin_descriptor* descriptor_ = nullptr;
     madang_plugin* instance_ = nullptr;
@@ -72,6 +73,9 @@ struct http_route {
     route_settings settings;
     std::string name;
     std::vector<std::string> methods;
+    // Requests that the view still holds although nobody waits for its reply any more. Any thread; for a
+    // moment below zero when a reply comes just then.
+    mutable std::atomic<std::int32_t> unanswered{0};
 };
 
 using websocket_route_list = route_list<std::shared_ptr<const websocket_route>>;

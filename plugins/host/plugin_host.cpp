@@ -82,7 +82,8 @@ const void* plugin::extension(const char* name) const {
     }
 }
 
-plugin_host::plugin_host(host_services services) : services_(std::move(services)) {}
+plugin_host::plugin_host(host_services services)
+    : services_(std::move(services)), rpc_(services_.pool, services_.log) {}
 plugin_host::~plugin_host() { shut_down(); }
 
 plugin* plugin_host::load(const std::string& path, std::string& error) {
@@ -132,6 +133,7 @@ plugin* plugin_host::start(const madang_plugin_descriptor& descriptor, const std
     if (!fresh->instance_) {
         websocket_routes_ = std::move(websocket_routes);
         http_routes_ = std::move(http_routes);
+        rpc_.remove(*fresh);
         if (why.empty()) why = fresh->last_error_.empty() ? "it gave no reason" : fresh->last_error_;
         error = "plugin " + path + " did not start: " + why;
         plugins_.push_back(std::move(fresh));  // it may have kept its madang_host
@@ -153,63 +155,80 @@ void plugin_host::shut_down() noexcept {
     }
 }
 
-madang_status plugin_host::refuse(plugin& owner, std::string_view pattern, std::string_view why) {
-    auto message = "route " + std::string(pattern) + ": " + std::string(why);
-    owner.last_error_ = message;
-    if (services_.log) services_.log(owner, MADANG_ERROR, "plugin.route_refused", message);
+madang_status plugin_host::refuse(plugin& owner, std::string_view event, const std::string& what) {
+    owner.last_error_ = what;
+    if (services_.log) services_.log(owner, MADANG_ERROR, event, what);
     return MADANG_INVALID;
+}
+
+madang_status plugin_host::declare_namespace(plugin& owner, std::string_view name, std::string_view json) {
+    if (!owner.initialising_) return MADANG_INVALID;
+    if (services_.namespaces == nullptr) return MADANG_UNSUPPORTED;
+    const auto whose = "namespace " + std::string(name);
+    if (const auto [place, fresh] = namespaces_.emplace(name, &owner); !fresh && place->second != &owner)
+        return refuse(owner, "plugin.namespace_refused",
+                      whose + ": plugin " + place->second->id + " has declared it already");
+    const auto taken = services_.namespaces->set(name, json, whose);
+    return taken ? MADANG_OK : refuse(owner, "plugin.namespace_refused", taken.error().detail);
 }
 
 madang_status plugin_host::add_route(plugin& owner, std::string_view pattern,
                                      const madang_consumer_class& consumer,
                                      const madang_route_options* options) {
     if (!owner.initialising_) return MADANG_INVALID;
+    const auto refuse_route = [&](std::string_view why) {
+        return refuse(owner, "plugin.route_refused",
+                      "route " + std::string(pattern) + ": " + std::string(why));
+    };
     auto route = std::make_shared<websocket_route>();
     route->pattern = pattern;
     route->owner = &owner;
     route->consumer = copy_table(consumer);
     auto& c = route->consumer;
     if (!c.create || !c.connect || !c.receive || !c.event || !c.timer || !c.disconnect || !c.destroy)
-        return refuse(owner, pattern, "the consumer class lacks a function");
-    if (c.kind > MADANG_SYNC) return refuse(owner, pattern, "unknown kind of consumer");
-    if (!valid(c.name) || c.name.size == 0) return refuse(owner, pattern, "the consumer class has no name");
-    if (c.groups_count > 0 && !c.groups) return refuse(owner, pattern, "its groups are NULL");
-    if (const char* wrong = take_options(options, route->settings)) return refuse(owner, pattern, wrong);
+        return refuse_route("the consumer class lacks a function");
+    if (c.kind > MADANG_SYNC) return refuse_route("unknown kind of consumer");
+    if (!valid(c.name) || c.name.size == 0) return refuse_route("the consumer class has no name");
+    if (c.groups_count > 0 && !c.groups) return refuse_route("its groups are NULL");
+    if (const char* wrong = take_options(options, route->settings)) return refuse_route(wrong);
     route->name = view(c.name);
     for (std::size_t i = 0; i < c.groups_count; ++i) {
         auto group = valid(c.groups[i]) ? view(c.groups[i]) : std::string_view{};
         if (!valid_group_name(group))
-            return refuse(owner, pattern, "a group of the consumer class has an invalid name");
+            return refuse_route("a group of the consumer class has an invalid name");
         route->group_names.emplace_back(group);
     }
     for (const auto& name : route->group_names) route->groups.push_back(to_abi(std::string_view(name)));
     c.name = to_abi(std::string_view(route->name));
     c.groups = route->groups.data();
     if (auto added = websocket_routes_.add(pattern, std::move(route)); !added)
-        return refuse(owner, pattern, added.error().detail);
+        return refuse_route(added.error().detail);
     return MADANG_OK;
 }
 
 madang_status plugin_host::add_view(plugin& owner, std::string_view methods, std::string_view pattern,
                                     const madang_view& given, const madang_route_options* options) {
     if (!owner.initialising_) return MADANG_INVALID;
+    const auto refuse_route = [&](std::string_view why) {
+        return refuse(owner, "plugin.route_refused",
+                      "route " + std::string(pattern) + ": " + std::string(why));
+    };
     auto route = std::make_shared<http_route>();
     route->pattern = pattern;
     route->owner = &owner;
     route->view = copy_table(given);
     route->methods = split_list(methods);
-    if (!route->view.handle) return refuse(owner, pattern, "the view has no handle function");
-    if (route->view.kind > MADANG_SYNC) return refuse(owner, pattern, "unknown kind of view");
-    if (!valid(route->view.name) || route->view.name.size == 0)
-        return refuse(owner, pattern, "the view has no name");
+    if (!route->view.handle) return refuse_route("the view has no handle function");
+    if (route->view.kind > MADANG_SYNC) return refuse_route("unknown kind of view");
+    if (!valid(route->view.name) || route->view.name.size == 0) return refuse_route("the view has no name");
     if (route->methods.empty() || !std::all_of(route->methods.begin(), route->methods.end(), known_method))
-        return refuse(owner, pattern, "methods are written as in \"GET,POST\"");
-    if (const char* wrong = take_options(options, route->settings)) return refuse(owner, pattern, wrong);
+        return refuse_route("methods are written as in \"GET,POST\"");
+    if (const char* wrong = take_options(options, route->settings)) return refuse_route(wrong);
     route->name = view(route->view.name);
     route->view.name = to_abi(std::string_view(route->name));
 
     auto parsed = route_pattern::parse(pattern);
-    if (!parsed) return refuse(owner, pattern, parsed.error().detail);
+    if (!parsed) return refuse_route(parsed.error().detail);
     auto* present = http_routes_.find_shape(parsed->shape());
     if (!present) {
         (void)http_routes_.add(pattern, {std::move(route)});
@@ -218,11 +237,10 @@ madang_status plugin_host::add_view(plugin& owner, std::string_view methods, std
     for (const auto& other : *present) {
         for (const auto& method : route->methods) {
             if (std::count(other->methods.begin(), other->methods.end(), method))
-                return refuse(owner, pattern, method + " is already taken by " + other->owner->id);
+                return refuse_route(method + " is already taken by " + other->owner->id);
         }
         // Arguments are named by the first pattern of that shape.
-        if (other->pattern != route->pattern)
-            return refuse(owner, pattern, "already taken with other parameter names");
+        if (other->pattern != route->pattern) return refuse_route("already taken with other parameter names");
     }
     present->push_back(std::move(route));
     return MADANG_OK;

@@ -2,13 +2,18 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "broker/core/namespaces.hpp"
+#include "broker/core/streams.hpp"
+#include "madang/streams.h"
 #include "plugins/host/plugin.hpp"
 #include "plugins/host/ports.hpp"
+#include "plugins/host/rpc_table.hpp"
 
 namespace madang {
 
@@ -21,7 +26,13 @@ struct host_services {
     // The plugin's section of the configuration as a JSON object; null function or "": "{}".
     std::function<std::string(std::string_view plugin_id)> config_json;
     // "madang.jobs/1" and the like: a table that lives for ever, or null.
-    std::function<const void*(const char* name)> extension;
+    std::function<const void*(const char* name)> extension = {};
+    // Null: there is no "madang.streams/1".
+    stream_port* streams = nullptr;
+    // What plugins declare while they are loaded; the file's sections are set after that. Null: nobody can.
+    namespace_table* namespaces = nullptr;
+    // Runs it on the pool for sync handlers; false: that is full.
+    std::function<bool(std::function<void()>)> pool = {};
 };
 
 // Loading and destroying: one thread, while nothing is served. Routes and plugins are immutable between.
@@ -44,32 +55,29 @@ class plugin_host {
     const websocket_route_list& websocket_routes() const { return websocket_routes_; }
     const http_route_list& http_routes() const { return http_routes_; }
     const std::vector<std::unique_ptr<plugin>>& plugins() const { return plugins_; }
+    // What clients may call; outlives whoever calls.
+    rpc_table& rpc() noexcept { return rpc_; }
 
     static const madang_host_api& api() noexcept;
+    static const madang_streams& streams_api() noexcept;
 
   private:
     friend struct host_functions;
+    friend struct stream_functions;
     plugin* start(const madang_plugin_descriptor& descriptor, const std::string& path, std::string& error);
     madang_status add_route(plugin& owner, std::string_view pattern, const madang_consumer_class& consumer,
                             const madang_route_options* options);
     madang_status add_view(plugin& owner, std::string_view methods, std::string_view pattern,
                            const madang_view& view, const madang_route_options* options);
-    madang_status refuse(plugin& owner, std::string_view pattern, std::string_view why);
+    madang_status declare_namespace(plugin& owner, std::string_view name, std::string_view json);
+    madang_status refuse(plugin& owner, std::string_view event, const std::string& what);
 
     host_services services_;
     std::vector<std::unique_ptr<plugin>> plugins_;
     websocket_route_list websocket_routes_;
     http_route_list http_routes_;
+    std::map<std::string, const plugin*, std::less<>> namespaces_;  // whose
+    rpc_table rpc_;
 };
-
-// What implementers of the ports hand to a plugin.
-inline madang_connection* to_abi(connection_port* port) noexcept {
-    return reinterpret_cast<madang_connection*>(port);
-}
-inline madang_request* to_abi(request_port* port) noexcept { return reinterpret_cast<madang_request*>(port); }
-inline madang_payload* to_abi(payload_block* block) noexcept {
-    return reinterpret_cast<madang_payload*>(block);
-}
-inline madang_str to_abi(std::string_view text) noexcept { return {text.data(), text.size()}; }
 
 }  // namespace madang

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "broker/core/payload.hpp"
+#include "broker/core/publication.hpp"
 #include "broker/core/scope.hpp"
 #include "madang/abi.h"
 
@@ -26,6 +29,11 @@ class connection_port {
     virtual madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) = 0;
     virtual void timer_cancel(std::uint64_t id) = 0;
     virtual void report_error(std::string_view where, std::string_view what) = 0;
+    // A function for any thread, also when the connection is gone: what it is given runs later, on the
+    // consumer's thread, as one of the consumer's calls; or never, when the consumer is gone by then.
+    virtual std::function<void(std::function<void()>)> poster() = 0;
+    // The publication of which the consumer's event function is being told.
+    virtual std::optional<publication> current_publication() const = 0;
 
   protected:
     ~connection_port() = default;
@@ -55,5 +63,16 @@ class layer_port {
   protected:
     ~layer_port() = default;
 };
+
+// What implementers of the ports hand to a plugin.
+inline madang_connection* to_abi(connection_port* port) noexcept {
+    return reinterpret_cast<madang_connection*>(port);
+}
+inline madang_request* to_abi(request_port* port) noexcept { return reinterpret_cast<madang_request*>(port); }
+inline madang_payload* to_abi(payload_block* block) noexcept {
+    return reinterpret_cast<madang_payload*>(block);
+}
+inline madang_payload* to_abi(const payload& p) noexcept { return to_abi(p.get()); }
+inline madang_str to_abi(std::string_view text) noexcept { return {text.data(), text.size()}; }
 
 }  // namespace madang

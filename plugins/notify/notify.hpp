@@ -5,7 +5,7 @@
 
 namespace notify {
 
-// What is sent to the group user:<id> goes to every connection of that user, as it is.
+// What is published or sent to the group user:<id> goes to every connection of that user, as it is.
 class NotifyConsumer : public madang::Consumer {
   public:
     void connect() override {

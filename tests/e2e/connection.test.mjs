@@ -11,25 +11,25 @@ async function module_of(name) {
   return import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
 }
 const { Connection, back_off, may_return } = await module_of("connection.js");
-const { clean_name, clean_title, compose, parse_frame, room_path, split_author } = await module_of("protocol.js");
+const { clean_name, clean_title, compose, group_of, parse_frame, room_path, split_author } = await module_of("protocol.js");
 
 // A world in which nothing happens by itself.
 class World {
-  constructor({ up = false } = {}) {
+  constructor({ up = false, transports } = {}) {
     this.time = 0;
     this.timers = new Map();
     this.sockets = [];
     this.states = [];
     this.frames = [];
     this.up = up;
+    const make_socket = () => {
+      const socket = { sent: [], send: (text) => socket.sent.push(text), close: () => { socket.told_to_close = true; } };
+      this.sockets.push(socket);
+      return socket;
+    };
     this.connection = new Connection({
-      url: "ws://yard/", on_state: (state) => this.states.push(state), on_frame: (data) => this.frames.push(data),
+      transports: transports?.map((name) => ({ name, make: make_socket })), make_socket, url: "ws://yard/", on_state: (state) => this.states.push(state), on_frame: (data) => this.frames.push(data),
       server_is_up: async () => this.up, random: () => 0.5, now: () => this.time,
-      make_socket: () => {
-        const socket = { sent: [], send: (text) => socket.sent.push(text), close: () => { socket.told_to_close = true; } };
-        this.sockets.push(socket);
-        return socket;
-      },
       set_timer: (run, delay) => { const id = {}; this.timers.set(id, { run, at: this.time + delay }); return id; },
       clear_timer: (id) => this.timers.delete(id),
     });
@@ -100,7 +100,7 @@ test("a connection that does not last does not reset the back-off, one that last
 test("a handshake that hangs is given up", () => {
   const world = new World();
   world.connection.start();
-  assert.equal(world.pass(), 10_000);
+  assert.equal(world.pass(), 5_000);
   assert.ok(world.socket.told_to_close);
 });
 
@@ -153,4 +153,65 @@ test("any title gives one segment of a path, or none", () => {
     assert.match(path, /^\/ws\/chat\/[\x21-\x2e\x30-\x7e]{1,200}\/$/, title);
   }
   for (const title of ["", "  ", ".", "..", "\ud800"]) assert.equal(clean_title(title), "");
+});
+
+test("a transport that does not open although the server is there gives way to the next", async () => {
+  const world = new World({ up: true, transports: ["websocket", "http_stream", "sse"] });
+  world.connection.start();
+  assert.equal(world.connection.transport, "websocket");
+  for (const next of ["http_stream", "sse"]) {
+    world.lose();
+    await turn();
+    assert.equal(world.connection.transport, next);
+    assert.equal(world.state, "connecting");
+  }
+  world.lose();
+  await turn();
+  assert.equal(world.state, "refused");
+  world.connection.start();
+  assert.equal(world.connection.transport, "websocket");
+});
+
+test("an absent server says nothing against a transport", async () => {
+  const world = new World({ transports: ["websocket", "sse"] });
+  world.connection.start();
+  world.lose();
+  await turn();
+  assert.equal(world.state, "waiting");
+  assert.equal(world.connection.transport, "websocket");
+});
+
+test("a transport that has been open is given up only when it fails twice", async () => {
+  const world = new World({ up: true, transports: ["websocket", "sse"] });
+  world.opened();
+  world.lose();
+  assert.equal(world.state, "waiting");
+  world.pass();
+  world.lose();
+  await turn();
+  assert.equal(world.connection.transport, "websocket");
+  world.pass();
+  world.lose();
+  await turn();
+  assert.equal(world.connection.transport, "sse");
+  world.socket.onopen();
+  assert.equal(world.state, "open");
+});
+
+test("a room that refuses before it opens is refused, not tried by other ways", () => {
+  const world = new World({ up: true, transports: ["http_stream", "sse"] });
+  world.connection.start();
+  world.lose(3507);
+  assert.equal(world.state, "refused");
+});
+
+test("a room's group is named as the chat plugin names it", () => {
+  assert.equal(group_of("a b%~"), "room:a%20b%25~");
+  assert.equal(group_of("마당"), "room:%EB%A7%88%EB%8B%B9");
+});
+
+test("who is there and who types are frames of their own", () => {
+  assert.deepEqual(parse_frame('{"typing":"x!1"}'), { kind: "typing", channel: "x!1" });
+  assert.deepEqual(parse_frame('{"here":[],"seen":[],"you":"x"}'), { kind: "who", here: [], seen: [], you: "x" });
+  assert.equal(parse_frame('{"typing":true}'), null);
 });

@@ -118,11 +118,13 @@ test("Try now does not wait for the back-off", async () => {
 
 test("a refused room says so, does not insist, and opens when asked again", async () => {
   fake.refuse = (path) => (path.includes("closed") ? 403 : null);
+  fake.refuse_group = (group) => group === "room:closed";
   const window = await open({ hash: "closed" });
   await window.is("refused");
   fake.refuse = () => null;
   await window.page.locator("#retry").click();
   await window.is("open");
+  assert.equal(await window.page.locator("#transport").innerText(), "WebSocket");
 });
 
 test("a connection that was closed for good is not opened again", async () => {
@@ -258,8 +260,8 @@ for (const colorScheme of ["light", "dark"]) {
     for (let i = 0; i < 40; i += 1) fake.say("madang", { message: `N${i}: hello` }); // faces of many colours
     fake.say("madang", { message: "Pine: theirs" });
     await window.sees("theirs");
-    await window.page.locator("#notify_button").click();
-    const poor = await window.page.evaluate(() => {
+    fake.seen = [{ user: "ann", time: 0 }];
+    const poor_ones = () => window.page.evaluate(() => {
       const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
       const rgba = (color) => {
         canvas.clearRect(0, 0, 1, 1);
@@ -287,7 +289,11 @@ for (const colorScheme of ["light", "dark"]) {
       }
       return problems;
     });
-    assert.deepEqual(poor, []);
+    for (const panel of ["notify", "people"]) {
+      await window.page.locator(`#${panel}_button`).click();
+      if (panel === "people") await window.page.locator("#seen_list li").waitFor();
+      assert.deepEqual(await poor_ones(), []);
+    }
   });
 }
 
@@ -300,4 +306,170 @@ test("the page speaks Korean to Korean browsers, and either language on demand",
   await window.sees_notice("joined");
   assert.equal(await window.page.locator("html").getAttribute("lang"), "en");
   assert.equal(await window.page.evaluate(() => document.body.innerText.includes("undefined")), false);
+});
+
+// --- what is kept, and who is there -----------------------------------------------------------------------------------
+
+const shown = (window) => window.log.locator("li.message .text").allInnerTexts();
+
+test("joining shows the room's last messages, and who says them; they are no news", async () => {
+  for (const message of ["Pine: 하나", "Magpie: two", "nameless"]) fake.kept("room:madang").push({ message });
+  const window = await open();
+  await window.sees_notice("joined");
+  assert.deepEqual(await shown(window), ["하나", "two", "nameless"]);
+  await window.sees("하나", { author: "Pine" });
+  await window.sees("two", { author: "You" });
+  assert.equal(await window.page.locator("#rooms_unread").isHidden(), true);
+  assert.equal(await window.log.locator("li").last().getAttribute("class"), "system");
+  await window.is_content();
+});
+
+test("coming back adds what was missed, once and in order, and settles what was thought lost", async () => {
+  const window = await open();
+  await window.is("open");
+  await window.say("first");
+  await window.sees("first");
+  fake.echo = false;
+  await window.say("did it arrive?");
+  await window.line("did it arrive?").and(window.page.locator('[data-status="sending"]')).waitFor();
+  fake.close_all(1011);
+  await window.sees("did it arrive?", { status: "lost" });
+  fake.echo = true;
+  for (const message of ["Magpie: did it arrive?", "Pine: meanwhile"]) fake.kept("room:madang").push({ message });
+  await window.is("open");
+  await window.sees("meanwhile", { author: "Pine" });
+  await window.sees("did it arrive?", { status: "sent" });
+  assert.deepEqual((await shown(window)).sort(), ["did it arrive?", "first", "meanwhile"]);
+});
+
+test("who is here is shown, with each coming and going, and who was last seen", async () => {
+  fake.seen = [{ user: "영희", time: Date.now() - 60_000 }];
+  const one = await open();
+  await one.is("open");
+  await one.page.locator("#people_button").click();
+  const here = one.page.locator("#here_list li");
+  await one.page.locator("#here_list li", { hasText: "(you)" }).waitFor();
+  await one.page.locator("#seen_list", { hasText: "영희" }).waitFor();
+  assert.equal(await here.count(), 1);
+  const two = await open({ name: "Pine" });
+  await here.nth(1).waitFor();
+  assert.equal(await one.page.locator("#people_count").innerText(), "2");
+  await two.close();
+  windows.pop();
+  await here.nth(1).waitFor({ state: "detached" });
+  await one.page.keyboard.press("Escape");
+  assert.equal(await one.page.evaluate(() => document.activeElement.id), "people_button");
+  await one.is_content();
+});
+
+test("who types is shown to the others until it is said, or for a while", async () => {
+  const [one, two] = [await open(), await open({ name: "Pine" })];
+  await Promise.all([one.is("open"), two.is("open")]);
+  const sign = one.page.locator('#typing[data-shown="true"]', { hasText: /^guest \w+ is typing$/ });
+  await two.page.locator("#say").pressSequentially("hel");
+  await sign.waitFor();
+  assert.equal(await two.page.locator('#typing[data-shown="true"]').count(), 0, "nobody is told of himself");
+  await two.say("hello");
+  await one.sees("hello");
+  await sign.waitFor({ state: "detached" });
+  await one.page.clock.install();
+  await two.page.locator("#say").fill("again");
+  fake.publish("room:madang", { typing: "x" }, false);
+  await one.page.locator('#typing[data-shown="true"]').waitFor();
+  await one.page.clock.runFor(4_000);
+  await one.page.locator('#typing[data-shown="false"]').waitFor({ state: "attached" });
+  assert.deepEqual(fake.said, ["Pine: hello"]);
+});
+
+// --- where WebSockets are blocked ---------------------------------------------------------------------------------------
+
+const blocked_socket = /WebSocket connection to .* failed|HTTP 403|404/;
+for (const [name, blocked] of [["HTTP stream", []], ["SSE", ["http_stream"]]]) {
+  test(`without WebSockets the room comes over ${name}, and nothing is lacking`, async () => {
+    fake.kept("room:사랑방".replace("사랑방", "%EC%82%AC%EB%9E%91%EB%B0%A9")).push({ message: "Pine: kept" });
+    const other = await open({ name: "Pine", hash: "사랑방" });
+    await other.is("open");
+    fake.refuse = (path) => (path.startsWith("/ws/") ? 403 : null);
+    for (const kind of blocked) fake.blocked.add(kind);
+    const window = await open({ hash: "사랑방" });
+    await window.is("open");
+    assert.equal(await window.page.locator("#transport").innerText(), name);
+    await window.sees("kept", { author: "Pine" });
+    await window.sees_notice("joined");
+    await window.say("안녕 over HTTP");
+    await window.sees("안녕 over HTTP", { author: "You" });
+    await other.sees("안녕 over HTTP", { author: "Magpie" });
+    await other.page.locator("#say").fill("hi");
+    await window.page.locator('#typing[data-shown="true"]').waitFor();
+    await other.say("hi");
+    await window.sees("hi", { author: "Pine" });
+    await window.say("forbidden");
+    await window.sees("forbidden", { status: "refused" });
+    assert.equal(await window.page.locator("#people_count").innerText(), "2");
+    assert.equal(await window.line("안녕 over HTTP").count(), 1);
+    await window.is_content(blocked_socket);
+  });
+}
+
+test("where WebSockets are blocked, too, the page comes back by itself", async () => {
+  fake.refuse = (path) => (path.startsWith("/ws/") ? 403 : null);
+  const window = await open();
+  await window.is("open");
+  await window.say("before");
+  await window.sees("before");
+  await fake.stop();
+  await window.is("waiting");
+  await fake.listen();
+  await window.is("open");
+  await window.say("after");
+  await window.sees("after");
+  assert.deepEqual(await shown(window), ["before", "after"]);
+});
+
+// --- the second page ----------------------------------------------------------------------------------------------------
+
+for (const [name, transport] of [["WebSocket", ""], ["HTTP stream", "http_stream"], ["SSE", "sse"]]) {
+  test(`the page of the npm package shows the same room over ${name}`, async () => {
+    fake.kept("room:maple").push({ message: "Pine: kept" });
+    const one = await open({ name: "Pine", hash: "maple" });
+    await one.is("open");
+    const two = await open({ path: `/centrifuge.html${transport && `?transport=${transport}`}`, hash: "maple" });
+    await two.is("open");
+    assert.equal(await two.page.locator("#transport").innerText(), name);
+    await two.sees("kept", { author: "Pine" });
+    await one.say("from the first");
+    await two.sees("from the first", { author: "Pine" });
+    await two.say("두 번째에서");
+    await one.sees("두 번째에서", { author: "Magpie" });
+    await two.sees("두 번째에서", { author: "You" });
+    assert.equal(await two.line("두 번째에서").count(), 1);
+    await two.say("forbidden");
+    await two.sees("forbidden", { status: "refused" });
+    await one.page.locator("#say").fill("typing");
+    await two.page.locator('#typing[data-shown="true"]').waitFor();
+    await two.page.locator("#people_button").click();
+    await two.page.locator("#here_list li").nth(1).waitFor();
+    await two.page.keyboard.press("Escape");
+    await one.close();
+    windows.shift();
+    await two.sees_notice("left");
+    await two.is_content();
+  });
+}
+
+test("without the npm package the second page says where to get it", async () => {
+  const window = await open({ path: "/centrifuge.html", init: () => Object.defineProperty(globalThis, "Centrifuge", { value: undefined }) });
+  await window.page.locator("#missing").waitFor();
+  assert.match(await window.page.locator("#missing").innerText(), /npm ci/);
+  assert.equal(await window.page.locator("#composer").isVisible(), false);
+});
+
+test("the second page fits a phone", async () => {
+  const window = await open({ ...phone, path: "/centrifuge.html", locale: "ko-KR", hash: "가나다라마바사아자차카타파하" });
+  await window.is("open");
+  assert.ok(await window.page.evaluate(() => document.documentElement.scrollWidth) <= phone.viewport.width);
+  await window.page.locator("#people_button").tap();
+  await window.page.locator("#here_list li").waitFor();
+  await window.page.locator("#people_close").tap();
+  await window.page.locator("#here_list").waitFor({ state: "hidden" });
 });

@@ -48,7 +48,7 @@ test("two windows chat in both directions, in Korean too", async () => {
 });
 
 test("a room with a Korean name is another room", async () => {
-  const [one, two, elsewhere] = [await open("까치", { hash: "사랑방" }), await open("Persimmon", { hash: "사랑방" }), await open("Pine")];
+  const [one, two, elsewhere] = [await open("까치", { hash: "사랑방" }), await open("Persimmon", { hash: "사랑방" }), await open("Pine", { hash: "alone" })];
   await talk(one, two, "사랑방");
   await elsewhere.say("alone");
   await elsewhere.sees("alone");
@@ -80,15 +80,15 @@ test("a room that may not be entered says why, and is not asked again and again"
 for (const signal of ["SIGKILL", "SIGTERM"]) {
   test(`the server ends by ${signal} and comes back: both windows return by themselves and chat on`, async () => {
     const [one, two] = [await open("까치"), await open("Persimmon")];
-    await talk(one, two, "before");
+    await talk(one, two, `before ${signal}`);
     const ended = await server.kill(signal);
     assert.equal(ended, signal === "SIGTERM" ? 0 : "SIGKILL", `the server said:\n${server.output}`);
     await Promise.all([one.is("waiting"), two.is("waiting")]);
-    await one.say("written meanwhile");
+    await one.say(`written before ${signal} was over`);
     await server.start_again();
     await Promise.all([one.is("open", 45_000), two.is("open", 45_000)]);
-    await one.sees("written meanwhile", { status: "sent" });
-    await talk(one, two, "after");
+    await one.sees(`written before ${signal} was over`, { status: "sent" });
+    await talk(one, two, `after ${signal}`);
     await Promise.all([one.is_content(expected_of_lost_connections), two.is_content(expected_of_lost_connections)]);
   });
 }
@@ -147,7 +147,7 @@ test("everything can be done with the keyboard alone", async () => {
     await keyboard.press("Tab");
     order.push(await focused());
   }
-  const wanted = ["language", "notify_button", "enter", "join_name", "name", "share", "log", "say", "send"];
+  const wanted = ["language", "notify_button", "enter", "join_name", "name", "people_button", "share", "log", "say", "send"];
   assert.deepEqual(order.filter((id) => wanted.includes(id)), wanted, `the focus went ${order.join(", ")}`);
   await one.page.locator("#join_name").focus();
   await keyboard.type("keys");

@@ -2,7 +2,7 @@
 
 #include <madang/testing.hpp>
 
-#include "../chat.hpp"
+#include "../calls.hpp"
 
 using madang::json;
 using madang::testing::Communicator;
@@ -199,6 +199,198 @@ TEST_F(Chat, ThePermissionHookCanAskForTheUser) {
     EXPECT_EQ(anonymous.receive_close(), 1008);
 }
 
-TEST(ChatConsumer, IsSmall) { EXPECT_LE(sizeof(chat::ChatConsumer), 64u); }
+// -- What is kept
+
+TEST_F(Chat, AJoinerIsShownTheLastFiftyMessagesOldestFirstBeforeAnythingElse) {
+    load();
+    for (int i = 0; i < 70; ++i) server.publish("room:yard", {{"message", std::to_string(i)}});
+    Communicator ann(server, "/ws/chat/yard/");
+    ASSERT_TRUE(ann.connect());
+    for (int i = 20; i < 70; ++i) EXPECT_EQ(ann.receive_json(), json({{"message", std::to_string(i)}}));
+    EXPECT_EQ(ann.receive_json(), json({{"system", ann.channel_name() + " joined"}}));
+    EXPECT_TRUE(ann.receive_nothing());
+}
+
+TEST_F(Chat, KeepsMessagesForADayAndNeitherNoticesNorTypingNorRefusals) {
+    load({{"banned_words", {"darn"}}});
+    Communicator ann(server, "/ws/chat/yard/");
+    join(ann);
+    ann.send_json({{"message", "kept"}});
+    ann.send_json({{"message", "darn"}});
+    ann.send_json({{"typing", true}});
+    EXPECT_EQ(server.history("room:yard"), (std::vector<json>{{{"message", "kept"}}}));
+    server.advance(24h);
+    EXPECT_TRUE(server.history("room:yard").empty());
+}
+
+TEST_F(Chat, WhatIsSaidWhileHistoryIsOnItsWayComesBehindItAndOnce) {
+    load();
+    server.publish("room:yard", {{"message", "before"}});
+    server.delay_answers(1s);
+    Communicator ann(server, "/ws/chat/yard/");
+    ASSERT_TRUE(ann.connect());
+    server.publish("room:yard", {{"message", "meanwhile"}});
+    EXPECT_TRUE(ann.receive_nothing());
+    server.advance(1s);
+    EXPECT_EQ(ann.receive_json()["message"], "before");
+    EXPECT_EQ(ann.receive_json(), json({{"system", ann.channel_name() + " joined"}}));
+    EXPECT_EQ(ann.receive_json()["message"], "meanwhile");
+    server.publish("room:yard", {{"message", "after"}});
+    EXPECT_EQ(ann.receive_json()["message"], "after");
+    EXPECT_TRUE(ann.receive_nothing());
+}
+
+TEST_F(Chat, HistoryThatNeverComesDoesNotHoldTheRoomUpForEver) {
+    load();
+    server.delay_answers(1h);
+    Communicator ann(server, "/ws/chat/yard/");
+    ASSERT_TRUE(ann.connect());
+    const auto most = static_cast<int>(chat::Backlog::most_waiting);
+    for (int i = 0; i < most; ++i) server.publish("room:yard", {{"message", std::to_string(i)}});
+    EXPECT_EQ(ann.receive_json(), json({{"system", ann.channel_name() + " joined"}}));
+    for (int i = 0; i < most; ++i) EXPECT_EQ(ann.receive_json()["message"], std::to_string(i));
+    server.advance(1h);
+    EXPECT_TRUE(ann.receive_nothing());
+}
+
+TEST_F(Chat, AMemberThatLeavesBeforeHistoryCameTakesItAlong) {
+    load();
+    server.delay_answers(1s);
+    {
+        Communicator ann(server, "/ws/chat/yard/");
+        ASSERT_TRUE(ann.connect());
+    }
+    server.advance(1s);
+    EXPECT_TRUE(server.reports().empty());
+    EXPECT_EQ(server.payloads_alive(), 0);
+}
+
+TEST_F(Chat, ServesARoomWithoutHistory) {
+    load();
+    server.declare_namespace("room", {{"history_size", 0}});
+    Communicator ann(server, "/ws/chat/yard/");
+    join(ann);
+    ann.send_json({{"message", "live"}});
+    EXPECT_EQ(ann.receive_json()["message"], "live");
+}
+
+TEST(Backlog, KnowsWhatHistoryHasShownButNotForEver) {
+    using namespace std::chrono_literals;
+    chat::Backlog backlog;
+    EXPECT_TRUE(backlog.waits());
+    EXPECT_FALSE(backlog.shown(1, 0ms));
+    EXPECT_TRUE(backlog.release(7, 0ms).empty());
+    EXPECT_FALSE(backlog.waits());
+    EXPECT_TRUE(backlog.shown(7, 1s));
+    EXPECT_FALSE(backlog.shown(8, 1s));
+    EXPECT_FALSE(backlog.shown(0, 1s)) << "not of the stream";
+    EXPECT_FALSE(backlog.shown(1, 1min)) << "a stream that began anew";
+}
+
+// -- Who is there
+
+TEST_F(Chat, WhoIsAnsweredToTheAskerOnly) {
+    load();
+    Communicator ann(server, "/ws/chat/yard/"), bob(server, "/ws/chat/yard/"),
+        guest(server, "/ws/chat/yard/");
+    ann.user("ann");
+    bob.user("bob");
+    join(ann);
+    join(bob);
+    ann.receive_json();
+    server.advance(5s);
+    bob.disconnect();
+    ann.receive_json();
+    join(guest);
+    ann.receive_json();
+    ann.send_json({{"who", true}});
+    const json answer = ann.receive_json();
+    EXPECT_EQ(answer["you"], ann.channel_name());
+    ASSERT_EQ(answer["here"].size(), 2u);
+    EXPECT_EQ(answer["here"][0],
+              json({{"user", "ann"}, {"client", ann.channel_name()}, {"since", 1'000'000}}));
+    EXPECT_EQ(answer["here"][1]["user"], "");
+    EXPECT_EQ(answer["seen"], json::array({{{"user", "bob"}, {"time", 1'005'000}}}));
+    EXPECT_TRUE(guest.receive_nothing());
+}
+
+TEST_F(Chat, TypingIsToldToTheOthersAtMostOnceASecond) {
+    load();
+    Communicator ann(server, "/ws/chat/yard/"), bob(server, "/ws/chat/yard/");
+    join(ann);
+    join(bob);
+    ann.receive_json();
+    ann.send_json({{"typing", true}});
+    ann.send_json({{"typing", true}});
+    EXPECT_EQ(bob.receive_json(), json({{"typing", ann.channel_name()}}));
+    EXPECT_TRUE(bob.receive_nothing());
+    EXPECT_TRUE(ann.receive_nothing());
+    server.advance(1s);
+    ann.send_json({{"typing", true}});
+    EXPECT_EQ(bob.receive_json(), json({{"typing", ann.channel_name()}}));
+}
+
+TEST_F(Chat, ShowsOfPublicationsOnlyWhatItKnows) {
+    load();
+    Communicator ann(server, "/ws/chat/yard/");
+    join(ann);
+    for (const json& strange : {json(1), json("message"), json({{"message", 1}}), json({{"error", "x"}}),
+                                json({{"system", "x joined"}}), json({{"message", "x"}, {"more", 1}})})
+        server.publish("room:yard", strange);
+    EXPECT_TRUE(ann.receive_nothing());
+    server.publish("room:yard", {{"message", "from outside"}});
+    EXPECT_EQ(ann.receive_json(), json({{"message", "from outside"}}));
+}
+
+// -- Clients of the client protocol
+
+TEST_F(Chat, SayIsAMessageLikeAnyUnderTheSameRules) {
+    load({{"banned_words", {"darn"}}, {"forbidden_rooms", {"cellar"}}, {"cooldown_ms", 1000}});
+    Communicator ann(server, "/ws/chat/a%20b/");
+    join(ann);
+    EXPECT_TRUE(server.rpc("chat.say", {{"room", "a b"}, {"message", "안녕"}}));
+    EXPECT_EQ(ann.receive_text(), R"({"message":"안녕"})");
+    EXPECT_EQ(server.rpc("chat.say", {{"room", "a b"}, {"message", "again"}}).message,
+              "too fast: wait 1000 ms");
+    EXPECT_TRUE(server.rpc("chat.say", {{"room", "a b"}, {"message", "me too"}}, {.client = "client-2"}));
+    server.advance(1s);
+    const auto refused = [&](const json& data) {
+        const auto answer = server.rpc("chat.say", data);
+        EXPECT_EQ(answer.code, 400u);
+        return answer.message;
+    };
+    EXPECT_EQ(refused({{"room", "a b"}, {"message", "darn"}}),
+              "the message contains a word that is not allowed here");
+    EXPECT_EQ(refused({{"room", "cellar"}, {"message", "x"}}), "you may not enter this room");
+    EXPECT_EQ(refused({{"room", std::string(251, 'r')}, {"message", "x"}}), "the room's name is too long");
+    EXPECT_EQ(refused({{"message", "x"}}), "expected {\"room\": \"…\"}");
+    EXPECT_EQ(refused({{"room", "a b"}, {"message", 1}}), "expected {\"message\": \"…\"}");
+    EXPECT_EQ(server.history("room:a%20b").size(), 2u);
+}
+
+TEST_F(Chat, TypingAndWhoCanBeCalledToo) {
+    load();
+    Communicator ann(server, "/ws/chat/yard/");
+    join(ann);
+    EXPECT_TRUE(server.rpc("chat.typing", {{"room", "yard"}}));
+    EXPECT_TRUE(server.rpc("chat.typing", {{"room", "yard"}}));
+    EXPECT_EQ(ann.receive_json(), json({{"typing", "client-1"}}));
+    EXPECT_TRUE(ann.receive_nothing());
+    const auto who = server.rpc("chat.who", {{"room", "yard"}});
+    EXPECT_EQ(who.data["here"][0]["client"], ann.channel_name());
+    EXPECT_EQ(who.data["you"], "client-1");
+    EXPECT_TRUE(who.data["seen"].empty());
+}
+
+TEST(Pauses, AreForgottenWhenTheyAreOver) {
+    using namespace std::chrono_literals;
+    chat::Pauses pauses;
+    for (int i = 0; i < 5000; ++i)
+        EXPECT_EQ(pauses.ask(std::to_string(i), std::chrono::milliseconds(i), 10ms), 0ms);
+    EXPECT_EQ(pauses.ask("4999", 5s, 10ms), 9ms);
+    EXPECT_EQ(pauses.ask("4999", 6s, 10ms), 0ms);
+}
+
+TEST(ChatConsumer, IsSmall) { EXPECT_LE(sizeof(chat::ChatConsumer), 80u); }
 
 }  // namespace

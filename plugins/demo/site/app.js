@@ -1,6 +1,7 @@
 import { $, copy, make, paint_face, server_is_up } from "./dom.js";
 import { LogView } from "./log_view.js";
 import { start_notify_panel } from "./notify_panel.js";
+import { show_people, typing_text } from "./people_panel.js";
 import { clean_name, clean_title } from "./protocol.js";
 import { Room } from "./room.js";
 import { language, t, translate } from "./text.js";
@@ -14,6 +15,7 @@ const narrow = matchMedia("(max-width: 51.99rem)");
 const rooms = new Map(); // title -> { room, log, item, draft }
 let active = null;
 let notify_unread = 0;
+let token = ""; // who we are, once the server has accepted it
 
 // Storage of this window only, so that two windows are two people. A browser may forbid it.
 const memory = {
@@ -29,7 +31,7 @@ const view = {
     if (open?.room !== room) return;
     open.log.put(entry);
     const seen = open === active && !document.hidden;
-    if (entry.kind === "message" && !entry.own && !seen) {
+    if (entry.kind === "message" && !entry.own && !entry.past && !seen) {
       room.unread += 1;
       show_unread();
     }
@@ -42,11 +44,14 @@ const view = {
     if (open === active) show_state();
     if (open === active) announce(t(`say_${room.connection.state}`, { room: room.title }));
   },
+  who(room) { if (room === active?.room) show_people(room); },
+  typing(room) { if (room === active?.room) show_typing(); },
 };
+const around = { server_is_up, my_name: () => $("name").value, token: () => token };
 
 function open_room(title) {
   if (!rooms.has(title)) {
-    const room = new Room(title, view, server_is_up);
+    const room = new Room(title, view, around);
     const log = new LogView(room, {
       on_away: (away) => { if (active?.room === room && !away) $("newer").hidden = true; },
       on_again: (entry) => room.say_again(entry),
@@ -79,9 +84,11 @@ function switch_to(title) {
   $("say").value = active.draft;
   $("newer").hidden = true;
   history.replaceState(null, "", `#${encodeURIComponent(title)}`);
+  $("other_page").href = `centrifuge.html#${encodeURIComponent(title)}`;
   memory.set("rooms", JSON.stringify([...rooms.keys()]));
   active.log.to_end();
   grow();
+  show_people(active.room);
   show_state();
   show_unread();
 }
@@ -137,7 +144,17 @@ function show_state() {
   $("state").dataset.state = connection.state;
   if ($("state_text").textContent !== text) $("state_text").textContent = text;
   $("state").title = connection.close_reason;
+  $("transport").hidden = connection.state !== "open";
+  $("transport").textContent = t(connection.transport);
+  $("transport").title = t("transport_note", { transport: t(connection.transport) });
+  show_typing();
   $("retry").hidden = !["waiting", "refused", "ended"].includes(connection.state);
+}
+
+function show_typing() {
+  const text = active.room.connection.state === "open" ? typing_text(active.room) : "";
+  if ($("typing_text").textContent !== text) $("typing_text").textContent = text;
+  $("typing").dataset.shown = text !== "";
 }
 
 function announce(text) {
@@ -176,7 +193,10 @@ function say() {
 }
 
 $("composer").addEventListener("submit", (event) => { event.preventDefault(); say(); $("say").focus(); });
-$("say").addEventListener("input", grow);
+$("say").addEventListener("input", () => {
+  grow();
+  if ($("say").value.trim()) active.room.write();
+});
 // Enter that ends an IME composition belongs to the composition: isComposing, or key code 229 where a browser ends the
 // composition before the key event.
 $("say").addEventListener("keydown", (event) => {
@@ -211,15 +231,16 @@ $("join").addEventListener("submit", (event) => {
 // --- panels -----------------------------------------------------------------------------------------------------------
 // On a wide screen the rooms always stand beside the talk; on a narrow one both panels slide over it and hold the focus.
 
+const panels = ["rooms", "notify", "people"];
 let opener = null;
 
 function show_panels() {
   const shown = document.body.dataset.panel ?? "";
-  $("notify").hidden = shown !== "notify";
+  for (const name of ["notify", "people"]) $(name).hidden = shown !== name;
   $("rooms").inert = narrow.matches && shown !== "rooms";
   const covered = narrow.matches && shown !== "";
   for (const e of [$("room"), ...document.querySelectorAll(".skip, .roof")]) e.inert = covered;
-  for (const name of ["rooms", "notify"]) $(`${name}_button`).setAttribute("aria-expanded", shown === name);
+  for (const name of panels) $(`${name}_button`).setAttribute("aria-expanded", shown === name);
 }
 
 function open_panel(name) {
@@ -227,7 +248,8 @@ function open_panel(name) {
   document.body.dataset.panel = name;
   if (name === "notify") { notify_unread = 0; show_unread(); }
   show_panels();
-  (name === "notify" ? $("token") : rooms.get(active.room.title).item.querySelector(".enter")).focus();
+  if (name === "people") active.room.ask_who();
+  ({ notify: $("token"), people: $("here_list") }[name] ?? rooms.get(active.room.title).item.querySelector(".enter")).focus();
 }
 
 function close_panels() {
@@ -237,7 +259,7 @@ function close_panels() {
   opener?.focus();
 }
 
-for (const name of ["rooms", "notify"]) {
+for (const name of panels) {
   $(`${name}_button`).addEventListener("click", () => document.body.dataset.panel === name ? close_panels() : open_panel(name));
 }
 for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", close_panels);
@@ -252,6 +274,11 @@ narrow.addEventListener("change", show_panels);
 // --- beginning --------------------------------------------------------------------------------------------------------
 
 const notify = start_notify_panel({
+  on_user(accepted) { // the same person in the rooms
+    if (token === accepted) return;
+    token = accepted;
+    for (const { room } of rooms.values()) room.rejoin();
+  },
   on_arrival() {
     if (document.body.dataset.panel === "notify" && !document.hidden) return;
     notify_unread += 1;
@@ -269,7 +296,7 @@ function speak(next) {
   $("say").placeholder = t("say_as", { name: $("name").value });
   notify.translate();
   label_rooms();
-  if (active) { show_state(); show_unread(); }
+  if (active) { show_people(active.room); show_state(); show_unread(); }
 }
 $("language").addEventListener("click", () => speak(language.other()));
 

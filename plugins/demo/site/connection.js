@@ -1,11 +1,11 @@
-// A WebSocket that comes back by itself. It knows nothing of the page; the socket, the clock and chance are given, so
-// that it can be tested without any of them.
+// A connection that comes back by itself, by another transport where the first is blocked. It knows nothing of the page;
+// the sockets, the clock and chance are given, so that it can be tested without any of them.
 
 const first_delay_ms = 500;
 const longest_delay_ms = 20_000;
 const least_delay_ms = 150;
 const stable_after_ms = 5_000; // a connection that lasted this long starts the back-off anew
-const connect_timeout_ms = 10_000;
+const connect_timeout_ms = 5_000;
 
 // Full jitter: thousands of clients told 1001 at the same moment come back spread over the whole interval.
 export function back_off(attempt, random = Math.random) {
@@ -22,10 +22,16 @@ export function may_return(code) {
 
 // States: idle, connecting, open, waiting (for the next attempt, see retry_at), refused (the server is there, but does
 // not let us in), ended (closed for good by the server). start() leaves the last two.
+//
+// `transports`: {name, make() -> what looks like a WebSocket}, the best first; without it: a WebSocket to `url`. The next
+// is tried when one does not open although the server is there; one that was open before gets a second chance.
 export class Connection {
-  constructor({ url, on_state, on_frame, server_is_up, make_socket = (u) => new WebSocket(u), random = Math.random,
+  constructor({ url, transports, on_state, on_frame, server_is_up, make_socket = (u) => new WebSocket(u), random = Math.random,
                 now = () => Date.now(), set_timer = (f, ms) => setTimeout(f, ms), clear_timer = (t) => clearTimeout(t) }) {
     Object.assign(this, { url, on_state, on_frame, server_is_up, make_socket, random, now, set_timer, clear_timer });
+    this.transports = transports ?? [{ name: "websocket", make: () => this.make_socket(this.url) }];
+    this.which = 0;
+    this.failures = 0; // of this transport, one after the other
     this.state = "idle";
     this.attempt = 0;
     this.retry_at = 0;
@@ -36,12 +42,17 @@ export class Connection {
     this.timer = null;
   }
 
+  get transport() {
+    return this.transports[this.which].name;
+  }
+
   start() {
     if (this.state === "open" || this.state === "connecting") return;
     this.clear_timer(this.timer);
+    if (this.state === "refused" || this.state === "ended") this.which = 0;
     let socket;
     try {
-      socket = this.make_socket(this.url);
+      socket = this.transports[this.which].make();
     } catch { // an address that no browser accepts: another attempt would not help
       this.#enter("refused");
       return;
@@ -54,6 +65,7 @@ export class Connection {
       if (this.socket !== socket) return;
       this.clear_timer(this.timer);
       opened_at = this.now();
+      this.failures = 0;
       this.was_open = true;
       this.#enter("open");
     };
@@ -67,8 +79,8 @@ export class Connection {
       this.close_code = event.code;
       this.close_reason = event.reason;
       if (opened_at !== null && this.now() - opened_at >= stable_after_ms) this.attempt = 0;
-      if (!may_return(event.code)) this.#enter("ended");
-      else if (this.was_open) this.#wait();
+      if (!may_return(event.code)) this.#enter(opened_at === null ? "refused" : "ended");
+      else if (opened_at !== null || (this.was_open && this.transports.length === 1)) this.#wait();
       else this.#ask_whether_refused();
     };
   }
@@ -102,8 +114,14 @@ export class Connection {
     const state = this.state;
     const up = await this.server_is_up();
     if (this.state !== state || this.socket) return; // stopped or started meanwhile
-    if (up) this.#enter("refused");
-    else this.#wait();
+    if (!up) return this.#wait();
+    this.failures += 1;
+    if (this.was_open && this.failures < 2) return this.#wait();
+    this.failures = 0;
+    this.which = (this.which + 1) % this.transports.length;
+    if (this.which === 0) return this.was_open ? this.#wait() : this.#enter("refused");
+    this.state = "idle";
+    this.start();
   }
 
   #enter(state) {

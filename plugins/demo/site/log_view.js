@@ -5,6 +5,11 @@ const longest_log = 300; // lines kept in the page; older ones are dropped
 const near_end_px = 80;
 const only_emoji = /^(?:\p{Extended_Pictographic}[\p{Emoji_Modifier}\u200d\ufe0f]*){1,3}$/u;
 
+// Channel names are long and unlovely.
+export function guest(channel) {
+  return t("guest", { tag: hash_of(channel).toString(36).slice(-4) });
+}
+
 // The lines of one room, oldest first; what awaits its answer stands at the end, so the rest keeps the server's order.
 export class LogView {
   constructor(room, { on_away, on_again }) {
@@ -84,9 +89,10 @@ export class LogView {
     paint_face(face, entry.author);
     const text = make("p", { class: "text", text: entry.text, dir: "auto" });
     if (only_emoji.test(entry.text)) text.classList.add("emoji");
-    const time = make("time", { datetime: entry.at.toISOString(), text: clock(entry.at) });
+    // What history brought has no time.
+    const time = entry.at ? [make("time", { datetime: entry.at.toISOString(), text: clock(entry.at) })] : [];
     const who = make("span", { class: "who", text: entry.own ? t("you") : entry.author, dir: "auto" });
-    const body = make("div", { class: "body" }, who, make("div", { class: "row" }, text, time));
+    const body = make("div", { class: "body" }, who, make("div", { class: "row" }, text, ...time));
     if (pending) body.append(make("p", { class: "note", text: t(entry.status) }));
     if (entry.status === "refused") body.append(make("p", { class: "note bad", text: t("refused_note", { why: entry.note }) }));
     if (entry.status === "lost") {
@@ -99,7 +105,6 @@ export class LogView {
 
   #notice(entry) {
     if (!entry.channel) return make("span", { text: entry.text });
-    const tag = hash_of(entry.channel).toString(36).slice(-4); // channel names are long and unlovely
-    return make("span", { text: t(entry.what, { who: t("guest", { tag }) }), title: entry.text });
+    return make("span", { text: t(entry.what, { who: guest(entry.channel) }), title: entry.text });
   }
 }

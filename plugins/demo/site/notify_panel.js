@@ -24,7 +24,7 @@ function headline(value) {
 }
 
 // The notifications of one user, whose token lives in this object only.
-export function start_notify_panel({ on_arrival }) {
+export function start_notify_panel({ on_arrival, on_user }) {
   let connection = null;
   let claims = {};
 
@@ -37,6 +37,8 @@ export function start_notify_panel({ on_arrival }) {
     const busy = ["connecting", "open", "waiting"].includes(state);
     $("notify_connect").textContent = t(busy ? "disconnect" : "connect");
     $("token").readOnly = busy;
+    if (state === "open") on_user(connection.token);
+    if (state === "idle" && connection) on_user("");
   }
 
   function arrived(data) {
@@ -61,6 +63,7 @@ export function start_notify_panel({ on_arrival }) {
     connection = new Connection({
       url: socket_url(`/ws/notify/?token=${encodeURIComponent(token)}`), server_is_up, on_state: show, on_frame: arrived,
     });
+    connection.token = token;
     connection.start();
   });
   $("copy_recipe").addEventListener("click", async () => {

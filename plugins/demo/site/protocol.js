@@ -15,6 +15,13 @@ export function room_path(title) {
   return `/ws/chat/${encodeURIComponent(title)}/`;
 }
 
+// The room's group, as the chat plugin names it: what a group's name cannot hold is written as %XX.
+export function group_of(title) {
+  const bytes = [...new TextEncoder().encode(title)];
+  return `room:${bytes.map((b) => (b > 0x20 && b < 0x7f && b !== 0x25 ? String.fromCharCode(b)
+    : `%${b.toString(16).toUpperCase().padStart(2, "0")}`)).join("")}`;
+}
+
 export function socket_url(path, page = location) {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}${path}`;
 }
@@ -54,6 +61,8 @@ export function parse_frame(data) {
   if (frame === null || typeof frame !== "object") return null;
   if ("error" in frame) return { kind: "error", text: error_text(frame.error) };
   if (typeof frame.message === "string") return { kind: "message", raw: frame.message, ...split_author(frame.message) };
+  if (typeof frame.typing === "string") return { kind: "typing", channel: frame.typing };
+  if (Array.isArray(frame.here)) return { kind: "who", here: frame.here, seen: frame.seen ?? [], you: frame.you };
   if (typeof frame.system === "string") {
     const found = /^(\S+) (joined|left)$/.exec(frame.system);
     return found ? { kind: "system", channel: found[1], what: found[2], text: frame.system }

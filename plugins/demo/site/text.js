@@ -15,6 +15,15 @@ const sentences = {
     empty_link: "Open a second window", joined: "{who} joined", left: "{who} left", guest: "guest {tag}",
     queued: "Waiting for the connection", sending: "Sending", refused_note: "Not delivered: {why}",
     lost: "The connection was lost: this may not have arrived.", again: "Send again", full: "Too many messages are waiting already",
+    people: "Who is here", people_n: "{n} here: who is in the room", people_empty: "Nobody can be seen from here.", here_since: "since",
+    here_tabs: "{n} windows, since", seen: "Last seen", seen_at: "left at",
+    people_hint: "A token, under Notifications, tells the room who you are; without one you are a guest.",
+    typing_one: "{who} is typing", typing_two: "{who} and {other} are typing", typing_many: "{n} people are typing",
+    websocket: "WebSocket", http_stream: "HTTP stream", sse: "SSE", transport_note: "This room comes over {transport}",
+    transport_label: "Transport", transport_best: "the best that opens",
+    missing_title: "The package is not here yet", missing_text: "Madang brings no code of others along. npm puts the package where this page looks for it:",
+    missing_then: "Then load this page again. ./dev run does it by itself.",
+    other_page: "The same room through the npm package centrifuge", this_page: "The same room over plain WebSocket",
     you: "You", room_log: "Messages in {room}",
     token_label: "Your token (a JWT)", connect: "Connect", disconnect: "Disconnect", token_how: "How to get a token",
     token_server: "Start the server with a secret of your own, at least 32 bytes:",
@@ -39,6 +48,15 @@ const sentences = {
     empty_link: "창 하나 더 열기", joined: "{who} 님이 들어왔습니다", left: "{who} 님이 나갔습니다", guest: "손님 {tag}",
     queued: "연결을 기다리는 중", sending: "보내는 중", refused_note: "전달되지 않았습니다: {why}",
     lost: "연결이 끊겨 도착하지 않았을 수 있습니다.", again: "다시 보내기", full: "기다리는 메시지가 너무 많습니다",
+    people: "지금 있는 사람", people_n: "{n}명: 이 방에 있는 사람", people_empty: "여기서는 아무도 보이지 않습니다.", here_since: "들어온 때",
+    here_tabs: "창 {n}개, 들어온 때", seen: "마지막으로 본 때", seen_at: "나간 때",
+    people_hint: "알림에 토큰을 넣으면 방에서도 그 사용자가 됩니다. 없으면 손님입니다.",
+    typing_one: "{who} 님이 쓰고 있습니다", typing_two: "{who} 님과 {other} 님이 쓰고 있습니다", typing_many: "{n}명이 쓰고 있습니다",
+    websocket: "WebSocket", http_stream: "HTTP 스트림", sse: "SSE", transport_note: "이 방의 전송 방식: {transport}",
+    transport_label: "전송 방식", transport_best: "되는 것 가운데 가장 좋은 것",
+    missing_title: "패키지가 아직 없습니다", missing_text: "마당은 남의 코드를 싣고 다니지 않습니다. npm이 이 페이지가 찾는 곳에 패키지를 둡니다:",
+    missing_then: "그런 다음 이 페이지를 다시 불러오세요. ./dev run은 저절로 합니다.",
+    other_page: "같은 방을 npm 패키지 centrifuge로 보기", this_page: "같은 방을 WebSocket으로 보기",
     you: "나", room_log: "{room}의 메시지",
     token_label: "토큰 (JWT)", connect: "연결", disconnect: "끊기", token_how: "토큰을 얻는 방법",
     token_server: "32바이트 이상의 비밀 값을 정해 서버를 시작합니다:",
@@ -65,7 +83,7 @@ export function translate(root) {
   for (const e of root.querySelectorAll("[data-text]")) e.textContent = t(e.dataset.text);
   for (const e of root.querySelectorAll("[data-label]")) {
     e.setAttribute("aria-label", t(e.dataset.label));
-    if (e.matches("button")) e.title = t(e.dataset.label);
+    if (e.matches("button, a")) e.title = t(e.dataset.label);
   }
   for (const e of root.querySelectorAll("[data-placeholder]")) e.placeholder = t(e.dataset.placeholder);
 }

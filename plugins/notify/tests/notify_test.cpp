@@ -19,10 +19,24 @@ TEST_F(Notify, DeliversToEveryConnectionOfTheUserAndToNobodyElse) {
     ASSERT_TRUE(phone.user("42").connect());
     ASSERT_TRUE(laptop.user("42").connect());
     ASSERT_TRUE(other.user("43").connect());
-    server.group_send("user:42", "notify.message", {{"text", "편지"}});
+    server.publish("user:42", {{"text", "편지"}});
     EXPECT_EQ(phone.receive_json()["text"], "편지");
     EXPECT_EQ(laptop.receive_json()["text"], "편지");
     EXPECT_TRUE(other.receive_nothing());
+    server.group_send("user:42", "notify.message", {{"text", "a live one"}});
+    EXPECT_EQ(phone.receive_json()["text"], "a live one");
+}
+
+TEST_F(Notify, KnowsWhetherAUserIsThere) {
+    madang::testing::Communicator phone(server, "/ws/notify/");
+    ASSERT_TRUE(phone.user("42").connect());
+    std::uint64_t there = 0;
+    server.setup([&](madang::Plugin& plugin) {
+        plugin.layer().presence_stats("user:42",
+                                      [&](const madang::PresenceStats& counts) { there = counts.clients; });
+    });
+    EXPECT_EQ(server.presence("user:42").size(), 1u);
+    EXPECT_EQ(there, 1u);
 }
 
 TEST_F(Notify, KeepsUserIdsApartThatAGroupNameCannotHold) {

@@ -5,7 +5,9 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer } from "ws";
+import { group_of } from "../../../plugins/demo/site/protocol.js";
 import { site_dir } from "../support/paths.mjs";
+import { serve_connection, serve_socket } from "./client_protocol.mjs";
 
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 const policy = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'";
@@ -20,7 +22,12 @@ export class FakeServer {
   constructor() {
     this.rooms = new Map(); // wire name -> set of sockets
     this.users = new Set();
+    this.sessions = new Set(); // of the client protocol
+    this.history = new Map(); // group -> publications
+    this.seen = []; // what "who" answers of those who left
+    this.blocked = new Set(); // transports that do not open: "http_stream", "sse"
     this.refuse = () => null; // (path) -> HTTP status, or null to let in
+    this.refuse_group = () => false;
     this.moderate = (text) => (text.includes("forbidden") ? "a word is not allowed here" : null);
     this.echo = true;
     this.said = []; // every message frame that arrived
@@ -29,6 +36,7 @@ export class FakeServer {
   }
 
   async listen(port = this.port) {
+    this.started = Date.now();
     this.sockets = new Set();
     this.http = createServer((request, response) => this.#serve(request, response));
     this.ws = new WebSocketServer({ noServer: true });
@@ -56,6 +64,39 @@ export class FakeServer {
     return this.rooms.get(room);
   }
 
+  kept(group) {
+    if (!this.history.has(group)) this.history.set(group, []);
+    return this.history.get(group);
+  }
+
+  here(group) {
+    const sockets = [...this.rooms].filter(([room]) => group_of(room) === group).flatMap(([, members]) => [...members]);
+    const clients = [...sockets.map((socket) => socket.channel), ...this.#sessions(group).map((session) => session.client)];
+    return clients.map((client) => ({ user: "", client, since: this.started }));
+  }
+
+  #sessions(group) {
+    return [...this.sessions].filter((session) => session.groups.has(group));
+  }
+
+  // To everybody, whatever they speak.
+  publish(group, data, keep = true) {
+    if (keep) this.kept(group).push(data);
+    const offset = keep ? this.kept(group).length : undefined;
+    for (const session of this.#sessions(group)) session.push({ channel: group, pub: { data, offset } });
+    for (const [room, members] of this.rooms) {
+      if (group_of(room) !== group) continue;
+      for (const socket of members) if (data.typing !== socket.channel) socket.send(JSON.stringify(data));
+    }
+  }
+
+  joined(group, client) { this.#tell(group, client, "joined", "join"); }
+  left(group, client) { this.#tell(group, client, "left", "leave"); }
+  #tell(group, client, what, push) {
+    for (const session of this.#sessions(group)) session.push({ channel: group, [push]: { info: { client, user: "" } } });
+    for (const room of this.rooms.keys()) if (group_of(room) === group) this.say(room, { system: `${client} ${what}` });
+  }
+
   say(room, frame) {
     for (const socket of this.members(room)) socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
@@ -71,6 +112,7 @@ export class FakeServer {
   async #serve(request, response) {
     const path = normalize(new URL(request.url, "http://x").pathname);
     if (path === "/healthz") return response.end("ok\n");
+    if (this.refuse(path) === null && await serve_connection(this, request, response)) return;
     try {
       const file = path === "/" ? "/index.html" : path;
       const body = await readFile(join(site_dir, file));
@@ -84,25 +126,30 @@ export class FakeServer {
   #upgrade(request, socket, head) {
     const url = new URL(request.url, "http://x");
     const room = /^\/ws\/chat\/([^/]+)\/$/.exec(decodeURIComponent(url.pathname))?.[1];
-    const status = this.refuse(url.pathname) ?? (room || (url.pathname === "/ws/notify/" && url.searchParams.get("token")) ? null : 403);
+    const protocol = url.pathname === "/connection/websocket";
+    const status = this.refuse(url.pathname) ?? (protocol || room || (url.pathname === "/ws/notify/" && url.searchParams.get("token")) ? null : 403);
     if (status) return socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-    this.ws.handleUpgrade(request, socket, head, (ws) => (room ? this.#chat(ws, room) : this.#notify(ws)));
+    this.ws.handleUpgrade(request, socket, head, (ws) => (protocol ? serve_socket(this, ws) : room ? this.#chat(ws, room) : this.#notify(ws)));
   }
 
   #chat(ws, room) {
-    const channel = `fake.inmemory!${(this.serial += 1).toString().padStart(5, "0")}`;
+    const group = group_of(room);
+    ws.channel = `fake.inmemory!${(this.serial += 1).toString().padStart(5, "0")}`;
+    for (const data of this.kept(group).slice(-50)) ws.send(JSON.stringify(data));
     this.members(room).add(ws);
-    this.say(room, { system: `${channel} joined` });
+    this.joined(group, ws.channel);
     ws.on("close", () => {
       this.members(room).delete(ws);
-      this.say(room, { system: `${channel} left` });
+      this.left(group, ws.channel);
     });
     ws.on("message", (data) => {
-      const { message } = JSON.parse(data);
+      const { message, typing, who } = JSON.parse(data);
+      if (who) return ws.send(JSON.stringify({ here: this.here(group), seen: this.seen, you: ws.channel }));
+      if (typing) return this.publish(group, { typing: ws.channel }, false);
       this.said.push(message);
       const error = this.moderate(message);
       if (error) ws.send(JSON.stringify({ error }));
-      else if (this.echo) this.say(room, { message });
+      else if (this.echo) this.publish(group, { message });
     });
   }
 

@@ -17,8 +17,9 @@ export function launch() {
 export const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 export const wide = { viewport: { width: 1440, height: 900 } };
 
-// A window of its own: storage is not shared with the other windows. `name` is who speaks in it.
-export async function open_window(browser, url, { name, hash = "", token, ...options } = {}) {
+// A window of its own: storage is not shared with the other windows. `name` is who speaks in it; `init` runs in the page
+// before its own scripts.
+export async function open_window(browser, url, { name, path = "/", hash = "", init, ...options } = {}) {
   const context = await browser.newContext({ locale: "en-GB", ...wide, ...options });
   context.setDefaultTimeout(patience_ms);
   const page = await context.newPage();
@@ -30,8 +31,9 @@ export async function open_window(browser, url, { name, hash = "", token, ...opt
     });
   });
   if (name) await page.addInitScript((who) => sessionStorage.getItem("name") ?? sessionStorage.setItem("name", who), name);
-  const answer = await page.goto(`${url}/${hash && `#${encodeURIComponent(hash)}`}`);
-  assert.equal(answer?.status(), 200, `GET ${url}/ must serve the demo page`);
+  if (init) await page.addInitScript(init);
+  const answer = await page.goto(`${url}${path}${hash && `#${encodeURIComponent(hash)}`}`);
+  assert.equal(answer?.status(), 200, `GET ${url}${path} must serve the demo page`);
   return window;
 }
 

@@ -11,6 +11,7 @@
 #include <caf/all.hpp>
 #include <condition_variable>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,8 +21,10 @@
 #include "actors/hub_impl.hpp"
 #include "actors/loop.hpp"
 #include "actors/yard.hpp"
+#include "broker/core/clock.hpp"
 #include "broker/net/socket_transport.hpp"
 #include "monitoring/metrics.hpp"
+#include "storage/store.hpp"
 #include "tests/unit/protocol/ws_client.hpp"
 
 namespace madang::testing {
@@ -113,7 +116,9 @@ class client {
 
 class node {
   public:
-    explicit node(std::uint32_t loops, std::size_t credit = 8 << 20, madang_kind kind = MADANG_ASYNC) {
+    explicit node(std::uint32_t loops, std::size_t credit = 8 << 20, madang_kind kind = MADANG_ASYNC,
+                  const std::map<std::string, std::string>& namespaces = {}) {
+        for (const auto& [name, settings] : namespaces) EXPECT_TRUE(names.set(name, settings, "test"));
         settings.loops = loops;
         settings.sync_threads = 3;
         settings.publish_credit_bytes = credit;
@@ -152,28 +157,33 @@ class node {
         route.handshake_timeout = std::chrono::milliseconds{60'000};
         route.max_groups = 100;
         route.sync_queue = 64;
-        all = std::make_unique<yard>(settings, counts);
-        all->run();
+        settings.data_dir = "none";
+        kept = open_store(settings, time, counts).value();
+        all = std::make_unique<yard>(settings, counts, names);
+        all->run(*kept);
     }
     ~node() {
         blocker.open();
         all.reset();
+        kept.reset();
         EXPECT_EQ(consumers, 0) << "every consumer was destroyed";
         EXPECT_EQ(counts.total(gauge::connections_open), 0);
         EXPECT_EQ(counts.total(gauge::outbox_bytes), 0);
         EXPECT_EQ(counts.total(gauge::members), 0);
     }
 
-    client connect(std::size_t loop) {
+    client connect(std::size_t loop) { return connect(loop, route, nullptr); }
+    client connect(std::size_t loop, const consumer_route& to, std::shared_ptr<const session_entry> entry) {
         int pair[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         ::fcntl(pair[1], F_SETFL, O_NONBLOCK);
         auto& on = all->loop_at(loop);
-        on.post([this, &on, fd = pair[1]] {
+        on.post([this, &on, &to, entry, fd = pair[1]] {
             connection_request request;
             request.io = make_plain_transport(on, fd);
-            request.route = &route;
+            request.route = &to;
             request.accept_key = "key";
+            request.entry = entry;
             all->open(on, std::move(request));
         });
         return client(pair[0]);
@@ -250,6 +260,9 @@ class node {
 
     options settings;
     metrics counts;
+    system_clock_source time;
+    namespace_table names;
+    std::unique_ptr<store> kept;
     madang_consumer_class type{};
     consumer_route route;
     gate blocker;

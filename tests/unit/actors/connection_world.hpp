@@ -244,11 +244,22 @@ class connection_world final : public connection_services, public connection_kee
     std::string channel_name(std::uint64_t id) const override {
         return "specific.test!" + std::to_string(id);
     }
-    madang_status group_add(connection& who, std::string_view group, madang_delivery how) override {
+    madang_status group_add(connection& who, std::string_view group, delivery how,
+                            std::shared_ptr<const member_info>) override {
         table.add(who, group, how);
         table.joined(who, group, 1);
         return MADANG_OK;
     }
+    madang_status subscribe(connection& who, std::string_view group, std::shared_ptr<const member_info> info,
+                            std::shared_ptr<subscribe_ticket>) override {
+        return group_add(who, group, delivery::client_held, std::move(info));
+    }
+    void post(std::uint64_t, std::function<void(connection&)> fn) override {
+        on.post([this, fn = std::move(fn)] {
+            if (!over()) fn(*made);
+        });
+    }
+    void user_known(connection&) override {}
     madang_status group_discard(connection& who, std::string_view group) override {
         table.remove(who, group);
         table.left(who, group, 1, member_table::pending::no);

@@ -20,13 +20,13 @@ using pending = member_table::pending;
 class member final : public group_member {
   public:
     explicit member(std::uint64_t id) { member_id_ = id; }
-    void deliver(const batch& what, std::size_t from, std::size_t to, madang_delivery how) override {
+    void deliver(const batch& what, std::size_t from, std::size_t to, delivery how) override {
         last_how = how;
         for (auto i = from; i < to; ++i) got[what.group()].push_back(what.first() + i);
         if (on_deliver) on_deliver();
     }
     std::map<std::string, std::vector<std::uint64_t>> got;
-    madang_delivery last_how = MADANG_TO_HANDLER;
+    delivery last_how = delivery::handler;
     std::function<void()> on_deliver;
 };
 
@@ -43,31 +43,31 @@ void ignore(std::string_view) {}
 TEST(MemberTable, DeliversFromWhereTheHomeSaysOn) {
     member_table table;
     member a(1);
-    EXPECT_EQ(table.add(a, "room", MADANG_TO_SOCKET), change::tell_home);
+    EXPECT_EQ(table.add(a, "room", delivery::socket), change::tell_home);
     EXPECT_EQ(table.deliver(events(1, 2)), 0u) << "the home has not answered";
     table.joined(a, "room", 4);
     EXPECT_EQ(table.deliver(events(3, 3)), 1u);
     EXPECT_EQ(a.got["room"], (numbers{4, 5}));
-    EXPECT_EQ(a.last_how, MADANG_TO_SOCKET);
+    EXPECT_EQ(a.last_how, delivery::socket);
     table.remove_all(a, ignore);
 }
 
 TEST(MemberTable, AddingTwiceOnlyChangesTheDelivery) {
     member_table table;
     member a(1);
-    table.add(a, "room", MADANG_TO_SOCKET);
-    EXPECT_EQ(table.add(a, "room", MADANG_TO_HANDLER), change::none);
+    table.add(a, "room", delivery::socket);
+    EXPECT_EQ(table.add(a, "room", delivery::handler), change::none);
     EXPECT_EQ(a.membership_count(), 1u);
     table.joined(a, "room", 1);
     table.deliver(events(1, 1));
-    EXPECT_EQ(a.last_how, MADANG_TO_HANDLER);
+    EXPECT_EQ(a.last_how, delivery::handler);
     table.remove_all(a, ignore);
 }
 
 TEST(MemberTable, DeliversUntilTheHomeClosedTheRange) {
     member_table table;
     member a(1);
-    table.add(a, "room", MADANG_TO_SOCKET);
+    table.add(a, "room", delivery::socket);
     table.joined(a, "room", 1);
     EXPECT_EQ(table.remove(a, "room"), change::tell_home);
     EXPECT_EQ(table.remove(a, "room"), change::none);
@@ -84,7 +84,7 @@ TEST(MemberTable, LeavingWithNothingPendingIsDoneAtOnce) {
     member_table table;
     member a(1), b(2);
     for (auto* each : {&a, &b}) {
-        table.add(*each, "room", MADANG_TO_SOCKET);
+        table.add(*each, "room", delivery::socket);
         table.joined(*each, "room", 1);
     }
     table.remove(a, "room");
@@ -98,10 +98,10 @@ TEST(MemberTable, LeavingWithNothingPendingIsDoneAtOnce) {
 TEST(MemberTable, JoiningAgainBeforeLeavingTookEffectIsAsIfItHadStayed) {
     member_table table;
     member a(1);
-    table.add(a, "room", MADANG_TO_SOCKET);
+    table.add(a, "room", delivery::socket);
     table.joined(a, "room", 1);
     table.remove(a, "room");
-    EXPECT_EQ(table.add(a, "room", MADANG_TO_SOCKET), change::tell_home);
+    EXPECT_EQ(table.add(a, "room", delivery::socket), change::tell_home);
     table.left(a, "room", 2, pending::yes);
     table.joined(a, "room", 3);
     table.deliver(events(1, 4));
@@ -113,10 +113,10 @@ TEST(MemberTable, JoiningAgainBeforeLeavingTookEffectIsAsIfItHadStayed) {
 TEST(MemberTable, JoiningAgainBehindTheBatchOpensANewRange) {
     member_table table;
     member a(1);
-    table.add(a, "room", MADANG_TO_SOCKET);
+    table.add(a, "room", delivery::socket);
     table.joined(a, "room", 1);
     table.remove(a, "room");
-    table.add(a, "room", MADANG_TO_SOCKET);
+    table.add(a, "room", delivery::socket);
     table.left(a, "room", 2, pending::yes);
     table.deliver(events(1, 2));
     EXPECT_EQ(a.got["room"], numbers{1});
@@ -130,7 +130,7 @@ TEST(MemberTable, JoiningAgainBehindTheBatchOpensANewRange) {
 TEST(MemberTable, AnEmptyRangeIsClosedBehindItsBatch) {
     member_table table;
     member a(1);
-    table.add(a, "room", MADANG_TO_SOCKET);
+    table.add(a, "room", delivery::socket);
     table.joined(a, "room", 3);
     table.remove(a, "room");
     table.left(a, "room", 3, pending::yes);
@@ -142,10 +142,10 @@ TEST(MemberTable, TheDeadAreOutOfEveryGroupAtOnce) {
     member_table table;
     member a(1), b(2);
     for (const auto* group : {"one", "two", "three"}) {
-        table.add(a, group, MADANG_TO_SOCKET);
+        table.add(a, group, delivery::socket);
         table.joined(a, group, 1);
     }
-    table.add(b, "two", MADANG_TO_SOCKET);
+    table.add(b, "two", delivery::socket);
     table.joined(b, "two", 1);
     table.remove(a, "three");  // the home knows of that
     std::set<std::string> told;
@@ -162,7 +162,7 @@ TEST(MemberTable, MembersMayEndEachOtherDuringADelivery) {
     member_table table;
     std::deque<member> all;
     for (std::uint64_t id = 0; id < 5; ++id) {
-        table.add(all.emplace_back(id), "room", MADANG_TO_SOCKET);
+        table.add(all.emplace_back(id), "room", delivery::socket);
         table.joined(all.back(), "room", 1);
     }
     all[1].on_deliver = [&] {
@@ -180,7 +180,7 @@ TEST(MemberTable, MembersMayEndEachOtherDuringADelivery) {
 TEST(MemberTable, TheLastMemberMayEndDuringADelivery) {
     member_table table;
     member a(1);
-    table.add(a, "room", MADANG_TO_SOCKET);
+    table.add(a, "room", delivery::socket);
     table.joined(a, "room", 1);
     a.on_deliver = [&] { table.remove_all(a, ignore); };
     EXPECT_EQ(table.deliver(events(1, 1)), 1u);
@@ -191,11 +191,11 @@ TEST(MemberTable, WhoeverJoinsDuringADeliveryIsNotAmongThoseReached) {
     member_table table;
     member a(1);
     std::deque<member> more;
-    table.add(a, "room", MADANG_TO_SOCKET);
+    table.add(a, "room", delivery::socket);
     table.joined(a, "room", 1);
     a.on_deliver = [&] {
         for (std::uint64_t id = 10; id < 110; ++id) {  // the list moves
-            table.add(more.emplace_back(id), "room", MADANG_TO_SOCKET);
+            table.add(more.emplace_back(id), "room", delivery::socket);
             table.joined(more.back(), "room", 1);
         }
         a.on_deliver = nullptr;
@@ -210,14 +210,14 @@ TEST(MemberTable, StartsAnewWithAHomeThatForgotEverything) {
     member_table table;
     member stays(1), left(2), back(3);
     for (auto* each : {&stays, &left, &back}) {
-        table.add(*each, "room", MADANG_TO_SOCKET);
+        table.add(*each, "room", delivery::socket);
         table.joined(*each, "room", 1);
     }
     table.deliver(events(1, 9));
     // What these told the home died with it.
     table.remove(left, "room");
     table.remove(back, "room");
-    table.add(back, "room", MADANG_TO_SOCKET);
+    table.add(back, "room", delivery::socket);
     table.left(back, "room", 12, pending::yes);  // the batch of which never came
     std::set<std::uint64_t> wanting;
     table.restarted("room", [&](group_member& who) { wanting.insert(who.member_id()); });
@@ -341,7 +341,7 @@ class world {
                 break;
             default: {
                 const auto* group = pick_group();
-                if (tables_[loop_of(at->first)].add(who, group, MADANG_TO_SOCKET) == change::tell_home)
+                if (tables_[loop_of(at->first)].add(who, group, delivery::socket) == change::tell_home)
                     inbox_[loop_of(at->first)].push_back({true, group, at->first});
             }
         }

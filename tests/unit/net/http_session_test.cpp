@@ -19,9 +19,9 @@ struct scripted : http_dispatcher {
         seen.push_back(request);
         if (request.path == "/later") {
             replies.push_back(std::move(reply));
-            return awaiting_reply{1s};
+            return awaiting_reply{1s, [this] { ++given_up; }};
         }
-        if (request.path == "/take") {
+        if (request.path == "/take" || request.path == "/connection/take") {
             return take_over{[this](taken_connection&& t) { taken = std::move(t); }};
         }
         if (request.path == "/throw") throw std::runtime_error("oh");
@@ -38,6 +38,7 @@ struct scripted : http_dispatcher {
     static constexpr std::size_t big = 5'000'000;
     std::vector<http_request> seen;
     std::vector<reply_function> replies;
+    int given_up = 0;
     taken_connection taken;
 };
 
@@ -116,6 +117,7 @@ TEST_F(HttpSession, AnswersALateView504AndDropsItsReply) {
     loop.advance(1s);
     EXPECT_TRUE(peer.take().starts_with("HTTP/1.1 504"));
     EXPECT_EQ(loop.metrics().value(counter::view_timeouts), 1u);
+    EXPECT_EQ(site.given_up, 1);
     site.replies.front()({});
     loop.run();
     EXPECT_EQ(peer.take(), "");
@@ -292,6 +294,32 @@ TEST_F(HttpSession, HandsOverOnlyAfterEarlierAnswersWereSent) {
     peer.unlimit_writes();
     loop.run();
     EXPECT_TRUE(site.taken.io);
+    EXPECT_TRUE(weak.expired());
+    site.taken.io.reset();
+}
+
+TEST_F(HttpSession, HandsOverAfterABodyToo) {
+    const std::string post = "POST /connection/take HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n";
+    exchange(post + "\r\nhel");
+    EXPECT_FALSE(site.taken.io);
+    exchange("loleft");
+    ASSERT_TRUE(site.taken.io);
+    EXPECT_EQ(site.seen.back().body, "hello");
+    EXPECT_EQ(site.taken.leftover, "left");
+    EXPECT_TRUE(weak.expired());
+    EXPECT_EQ(loop.timers(), 0u);
+    site.taken.io.reset();
+}
+
+TEST_F(HttpSession, HandsOverAfterABodyOnlyWhenEarlierAnswersWereSent) {
+    peer.limit_writes(10);
+    exchange(get("/1") + "POST /connection/take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    exchange("2\r\nab\r\n0\r\n\r\n");
+    EXPECT_FALSE(site.taken.io);
+    peer.unlimit_writes();
+    loop.run();
+    ASSERT_TRUE(site.taken.io);
+    EXPECT_EQ(site.seen.back().body, "ab");
     EXPECT_TRUE(weak.expired());
     site.taken.io.reset();
 }

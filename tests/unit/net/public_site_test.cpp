@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "plugins/host/plugin_host.hpp"
@@ -101,7 +102,9 @@ struct PublicSite : ::testing::Test {
                                    [](const http_request& request) -> result<request_user> {
                                        auto token = request.header("authorization");
                                        if (token.empty()) return request_user{};
-                                       if (token == "Bearer good") return request_user{"7", R"({"id":"7"})"};
+                                       if (token == "Bearer good")
+                                           return request_user{"7", R"({"id":"7"})", R"({"cart":1})"};
+                                       if (token == "Bearer later") return fail(errc::busy, "keys");
                                        return fail(errc::unauthorized);
                                    },
                                    [this](std::function<void()> fn) {
@@ -205,6 +208,23 @@ TEST_F(PublicSite, WaitsForAViewThatDoesNotReplyAtOnce) {
     EXPECT_EQ(replies[0].status, 202u);
 }
 
+TEST_F(PublicSite, AsksNoMoreOfAViewThatLeavesTooManyUnanswered) {
+    settings.view_unanswered = 2;
+    std::vector<madang_request*> held;
+    for (int i = 0; i < 2; ++i) {
+        auto answer = ask(request("GET", "/api/silent"));
+        held.push_back(silent);
+        std::get<awaiting_reply>(answer).given_up();
+    }
+    EXPECT_EQ(now(request("GET", "/api/silent")).status, 503u);
+    EXPECT_EQ(loop.metrics().value(counter::view_refusals), 1u);
+    EXPECT_EQ(now(request("GET", "/api/thing")).status, 200u);  // the others are asked
+    api->reply(held[0], 200, nullptr, 0, str("late"));
+    auto answer = ask(request("GET", "/api/silent"));
+    EXPECT_TRUE(std::get_if<awaiting_reply>(&answer));
+    for (auto* each : {held[1], silent}) api->reply(each, 200, nullptr, 0, str("late"));
+}
+
 TEST_F(PublicSite, RunsSyncViewsOnThePool) {
     auto answer = ask(request("GET", "/api/sync"));
     EXPECT_TRUE(std::get_if<awaiting_reply>(&answer));
@@ -235,6 +255,18 @@ TEST_F(PublicSite, AddsCorsHeadersToImmediateAndLaterAnswers) {
     EXPECT_EQ(now(std::move(preflight)).status, 204u);
 }
 
+TEST_F(PublicSite, CredentialsThatCannotBeCheckedYetAreToComeAgain) {
+    const header_list later = {{"authorization", "Bearer later"}};
+    for (auto asked : {request("GET", "/api/thing", later), handshake("/ws/chat/lobby/", later)}) {
+        const auto response = now(std::move(asked));
+        EXPECT_EQ(response.status, 503u);
+        EXPECT_NE(std::find(response.headers.begin(), response.headers.end(),
+                            std::pair<std::string, std::string>("Retry-After", "1")),
+                  response.headers.end());
+    }
+    EXPECT_TRUE(upgraded.empty());
+}
+
 TEST_F(PublicSite, HandsOverAGoodHandshake) {
     ASSERT_TRUE(take(handshake("/ws/chat/lobby/", {{"authorization", "Bearer good"}})));
     auto& got = upgraded[0];
@@ -244,6 +276,7 @@ TEST_F(PublicSite, HandsOverAGoodHandshake) {
     EXPECT_EQ(got.known.get(scope_field::type), "websocket");
     EXPECT_EQ(got.known.get(scope_field::scheme), "ws");
     EXPECT_EQ(got.known.get(scope_field::user_id), "7");
+    EXPECT_EQ(got.known.get(scope_field::session_json), R"({"cart":1})");
     EXPECT_EQ(got.known.get(scope_field::client_address), "192.0.2.1");
     ASSERT_EQ(got.known.count(scope_list::url_args), 1u);
     EXPECT_EQ(got.known.at(scope_list::url_args, 0).name, "room");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "tests/unit/net/hostile_heads.hpp"
 
 namespace madang {
@@ -50,6 +52,40 @@ TEST(RequestReader, SplitsAndDecodesTheTargetOnce) {
     EXPECT_EQ(request.request_id, "abc-1");
     EXPECT_TRUE(request.keep_alive);
     EXPECT_EQ(input, "rest");
+}
+
+// RFC 9112 3.2.2
+TEST(RequestReader, TakesTheHostFromATargetInAbsoluteForm) {
+    for (const auto& [target, path, query] : std::vector<std::array<std::string, 3>>{
+             {"http://b:81/a%20b?q", "/a b", "q"}, {"http://b:81", "/", ""}, {"HTTP://b:81?q", "/", "q"}}) {
+        for (std::string host : {"HTTP/1.1\r\nX: y\r\nHost: ignored\r\n", "HTTP/1.0\r\nX: y\r\n"}) {
+            request_reader reader(limits);
+            std::string input = "GET " + target + " " + host + "\r\n";
+            ASSERT_EQ(reader.advance(input), progress::ready) << target;
+            EXPECT_EQ(reader.request().path, path);
+            EXPECT_EQ(reader.request().query, query);
+            EXPECT_EQ(reader.request().joined("host"), "b:81");
+        }
+    }
+}
+
+// What comes behind it may be frames.
+TEST(RequestReader, EndsTheConnectionsHttpWithAHandshake) {
+    const std::string upgrade = "Host: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n";
+    request_reader plain(limits), framed(limits);
+    std::string input = "GET /a?b HTTP/1.1\r\n" + upgrade + "X-Y:  z \r\n\r\nframes";
+    ASSERT_EQ(plain.advance(input), progress::ready);
+    EXPECT_FALSE(plain.request().keep_alive);
+    EXPECT_EQ(plain.request().method, "GET");
+    EXPECT_EQ(plain.request().path, "/a");
+    EXPECT_EQ(plain.request().query, "b");
+    EXPECT_EQ(plain.request().header("x-y"), "z");
+    EXPECT_EQ(input, "frames");
+    input = "POST / HTTP/1.1\r\n" + upgrade + "Content-Length: 4\r\n\r\nbodyGET";
+    ASSERT_EQ(framed.advance(input), progress::ready);
+    EXPECT_TRUE(framed.request().keep_alive);
+    EXPECT_EQ(framed.request().body, "body");
+    EXPECT_EQ(input, "GET");
 }
 
 TEST(RequestReader, TakesBodiesByLengthAndByChunks) {

@@ -24,12 +24,15 @@ struct ViewCall : ::testing::Test {
         made->view.context = this;
         route = made;
     }
-    void call() {
-        std::make_shared<view_call>(
+    std::shared_ptr<view_call> call() {
+        auto made = std::make_shared<view_call>(
             route, scope_builder{}.build(), "body",
             [this](http_response r) { answers.push_back(std::move(r)); },
-            [this](const http_route&, std::string_view, std::string_view why) { failures.emplace_back(why); })
-            ->run();
+            [this](const http_route&, std::string_view, std::string_view why) {
+                failures.emplace_back(why);
+            });
+        made->run();
+        return made;
     }
     madang_status answer(madang_request* request, std::uint16_t status,
                          std::vector<madang_pair> headers = {}) {
@@ -69,6 +72,32 @@ TEST_F(ViewCall, LivesUntilALaterReplyFromAnotherThread) {
     EXPECT_TRUE(answers.empty());
     std::thread([&] { EXPECT_EQ(answer(kept, 200), MADANG_OK); }).join();
     EXPECT_EQ(answers.size(), 1u);
+}
+
+TEST_F(ViewCall, IsCountedFromWhenItWasGivenUpUntilTheReply) {
+    std::vector<madang_request*> kept;
+    behaviour = [&](madang_request* r) {
+        kept.push_back(r);
+        return MADANG_OK;
+    };
+    auto first = call(), second = call();
+    std::weak_ptr<view_call> held = first;
+    EXPECT_EQ(route->unanswered, 0);
+    EXPECT_EQ(first->give_up(), 1);
+    EXPECT_EQ(second->give_up(), 2);
+    first.reset();
+    EXPECT_FALSE(held.expired());  // the plugin may still use it
+    answer(kept[0], 200);
+    EXPECT_TRUE(held.expired());
+    EXPECT_EQ(route->unanswered, 1);
+    answer(kept[1], 0);  // malformed: a reply all the same
+    EXPECT_EQ(route->unanswered, 0);
+}
+
+TEST_F(ViewCall, IsNotCountedWhenTheReplyCameFirst) {
+    behaviour = [&](madang_request* r) { return answer(r, 200); };
+    EXPECT_EQ(call()->give_up(), 0);
+    EXPECT_EQ(route->unanswered, 0);
 }
 
 TEST_F(ViewCall, Answers500WhenTheViewFails) {

@@ -57,7 +57,7 @@ TEST(Handshake, NeedsGetAndHttp11) {
 }
 TEST(Handshake, NeedsUpgradeAndConnection) {
     for (const fields& bad : {without("Upgrade"), with("Upgrade", "websockets"), without("Connection"),
-                              with("Connection", "close")}) {
+                              with("Connection", "close"), with("Connection", "Upgrade, a b")}) {
         EXPECT_EQ(shake(bad).status, 400U);
         EXPECT_FALSE(asks_for_websocket(bad));
     }

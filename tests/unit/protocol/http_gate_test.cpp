@@ -13,7 +13,10 @@ namespace {
 using namespace std::string_literals;
 using enum head_fault;
 
-head_fault gate(std::string_view head) { return check_head(head, {}); }
+head_fault gate(std::string_view head) {
+    head_view parts;
+    return check_head(head, {}, parts);
+}
 head_fault line(std::string_view request_line) {
     return gate(std::string{request_line} + "\r\nHost: a\r\n\r\n");
 }
@@ -58,9 +61,52 @@ TEST(HttpGate, RefusesMalformedRequestLines) {
     EXPECT_EQ(gate("\r\n"), bad_request_line);
 }
 // RFC 9112 3.2
-TEST(HttpGate, TakesTargetsInOriginFormOnly) {
-    for (std::string_view other : {"http://a/", "a:443", "*", "?q", "a/b"})
-        EXPECT_EQ(target(other), not_origin_form) << other;
+TEST(HttpGate, TakesTargetsInOriginFormAndAbsoluteForm) {
+    for (std::string_view good :
+         {"http://a/", "HTTPS://a.b:443/c/d?e", "http://[::1]:80", "http://a?q", "http://a:"})
+        EXPECT_EQ(target(good), none) << good;
+    for (std::string_view other : {"ftp://a/", "ws://a/", "http:/a", "//a", "a:443", "*", "?q", "a/b"})
+        EXPECT_EQ(target(other), other == "//a" ? none : not_origin_form) << other;
+}
+TEST(HttpGate, HoldsAbsoluteFormToTheSameRules) {
+    for (std::string_view bad :
+         {"http://", "http:///a", "http://?q", "http://u@a/", "http://u:p@a/", "http://a:x/",
+          "http://a:99999/", "http://a\\b/", "http://%61/", "http://a#b", "http://a/b#c", "http://a/%00",
+          "http://[::1", "http://a/\xff", "http://a?\x7f"})
+        EXPECT_EQ(target(bad), bad_target) << bad;
+    EXPECT_EQ(target("http://a/../b"), dot_segment);
+    EXPECT_EQ(target("http://a/%2e%2e"), dot_segment);
+    EXPECT_EQ(target("http://a/b%2fc"), encoded_separator);
+    // RFC 9112 3.2: Host must be there all the same, and good.
+    EXPECT_EQ(gate("GET http://a/ HTTP/1.1\r\n\r\n"), no_host);
+    EXPECT_EQ(gate("GET http://a/ HTTP/1.1\r\nHost: b c\r\n\r\n"), bad_host);
+}
+TEST(HttpGate, SplitsTargets) {
+    EXPECT_EQ(split_target("/a?b").path_and_query, "/a?b");
+    EXPECT_EQ(split_target("/a?b").authority, "");
+    EXPECT_EQ(split_target("/http://a").authority, "");
+    EXPECT_EQ(split_target("http://a:80/b?c").authority, "a:80");
+    EXPECT_EQ(split_target("http://a:80/b?c").path_and_query, "/b?c");
+    EXPECT_EQ(split_target("Http://a?c/d").authority, "a");
+    EXPECT_EQ(split_target("Http://a?c/d").path_and_query, "?c/d");
+    EXPECT_EQ(split_target("https://a").path_and_query, "");
+}
+TEST(HttpGate, HandsOutTheHeadsPieces) {
+    head_view parts;
+    ASSERT_EQ(
+        check_head("POST /a?b HTTP/1.0\r\nHost: h\r\nX-Y:\t z \r\nContent-Length: 1\r\n\r\n", {}, parts),
+        none);
+    EXPECT_EQ(parts.method, "POST");
+    EXPECT_EQ(parts.target, "/a?b");
+    EXPECT_TRUE(parts.http_1_0);
+    EXPECT_TRUE(parts.framed);
+    ASSERT_EQ(parts.fields.size(), 3u);
+    EXPECT_EQ(parts.fields[1].name, "X-Y");
+    EXPECT_EQ(parts.fields[1].value, "z");
+    head_view bare;
+    ASSERT_EQ(check_head("GET / HTTP/1.1\r\nHost: h\r\n\r\n", {}, bare), none);
+    EXPECT_FALSE(bare.http_1_0);
+    EXPECT_FALSE(bare.framed);
 }
 TEST(HttpGate, RefusesTargetsThatLeaveTheirFolder) {
     for (std::string_view dots : {"/../../etc/passwd", "/a/../b", "/..", "/.", "/./a", "/a/.", "/%2e%2e/etc",

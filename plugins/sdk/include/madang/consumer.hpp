@@ -47,14 +47,26 @@ class Message {
 // What was sent to a group or channel. Borrowed for the call.
 class Event {
   public:
-    Event(std::string_view type, PayloadRef payload) noexcept : type_(type), payload_(payload) {}
+    Event(std::string_view type, PayloadRef payload, madang_connection* connection = nullptr) noexcept
+        : type_(type), payload_(payload), connection_(connection) {}
     std::string_view type() const noexcept { return type_; }
     std::string_view bytes() const noexcept { return payload_.bytes(); }
     PayloadRef payload() const noexcept { return payload_; }
+    // Of an event "publication": what is known of it. Throws Error for any other.
+    Publication publication() const {
+        madang_publication what{};
+        what.struct_size = sizeof what;
+        const Host& host = payload_.host();
+        const auto status = connection_ == nullptr ? MADANG_INVALID
+                                                   : detail::streams_of(host).publication(connection_, &what);
+        if (status != MADANG_OK) detail::refuse(status, "publication", type_);
+        return {host, what};
+    }
 
   private:
     std::string_view type_;
     PayloadRef payload_;
+    madang_connection* connection_;
 };
 
 using Header = std::pair<std::string_view, std::string_view>;
@@ -95,7 +107,7 @@ class Consumer {
         return detail::from_abi(host_->api.connection_channel(connection_));
     }
     const Host& host() const noexcept { return *host_; }
-    Layer layer() const noexcept { return Layer(*host_); }
+    Layer layer() const noexcept { return Layer(*host_, connection_); }
     std::chrono::milliseconds now() const noexcept { return host_->now(); }
     void log(Level level, std::string_view event, std::string_view message) const noexcept {
         host_->log(level, event, message);

@@ -24,6 +24,10 @@ template <>
 struct EventArgument<Event> {
     static const Event& get(const Event& event) noexcept { return event; }
 };
+template <>
+struct EventArgument<Publication> {  // of "publication" only
+    static Publication get(const Event& event) { return event.publication(); }
+};
 
 namespace detail {
 
@@ -184,8 +188,9 @@ struct ConsumerAccess {
                    name.empty() ? "an event without a type" : "no handler for the event's type");
             return MADANG_FAILED;
         }
-        return guarded(consumer, name,
-                       [&] { call(consumer, Event(name, PayloadRef(*consumer.host_, payload))); });
+        return guarded(consumer, name, [&] {
+            call(consumer, Event(name, PayloadRef(*consumer.host_, payload), consumer.connection_));
+        });
     }
     static madang_status timer(madang_consumer* self, std::uint64_t id) {
         Consumer& consumer = of(self);
@@ -242,7 +247,8 @@ class Class {
     explicit Class(detail::ClassBase& base) noexcept : base_(&base) {}
 
     // The handler of an event type: a member function that takes nothing, const Event&, or, with
-    // <madang/json.hpp>, const nlohmann::json&. '.' and '_' in a type are the same, as in Channels.
+    // <madang/json.hpp>, const nlohmann::json&. '.' and '_' in a type are the same, as in Channels. The type
+    // "publication" is what was published to a group; its handler may take const Publication&.
     template <auto Handler>
     Class& on(std::string_view type) {
         base_->events.add(type, &detail::HandlerCall<Handler>::call);

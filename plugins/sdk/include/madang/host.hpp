@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "madang/abi.h"
+#include "madang/streams.h"
 
 namespace madang {
 
@@ -82,6 +83,8 @@ class Host {
     // Members that an older server's table lacks stay null.
     Host(madang_host* handle, const madang_host_api& table) noexcept : handle(handle) {
         std::memcpy(&api, &table, std::min<std::size_t>(sizeof api, table.struct_size));
+        if (api.get_extension != nullptr)
+            streams = static_cast<const madang_streams*>(api.get_extension(handle, MADANG_STREAMS));
     }
     Host(const Host&) = delete;
     Host& operator=(const Host&) = delete;
@@ -97,6 +100,7 @@ class Host {
 
     madang_host_api api{};
     madang_host* handle;
+    const madang_streams* streams = nullptr;  // null: this server has none
 };
 
 }  // namespace madang

@@ -91,6 +91,7 @@ inline const json& json_of(PayloadRef payload) {
     return *static_cast<const json*>(parsed);
 }
 inline const json& json_of(const Event& event) { return json_of(event.payload()); }
+inline const json& json_of(const Publication& what) { return json_of(what.payload()); }
 
 // A view's body. Not JSON: 400.
 inline json json_of(const Request& request) {
@@ -100,6 +101,17 @@ inline json json_of(const Request& request) {
         throw HttpError(400, error.what());
     }
 }
+
+// An rpc call's data; null without any. Not JSON: 107.
+inline json json_of(const RpcCall& call) {
+    if (call.data().empty()) return nullptr;
+    try {
+        return parse_json(call.data());
+    } catch (const JsonError& error) {
+        throw RpcError(107, error.what());
+    }
+}
+inline RpcResult rpc_result(const json& value) { return {value.dump()}; }
 
 // What the user's token or the session says; an empty object without one.
 inline json claims_of(const Scope& scope) {

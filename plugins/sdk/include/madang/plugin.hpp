@@ -17,6 +17,7 @@
 
 #include "madang/consumer_class.hpp"
 #include "madang/http.hpp"
+#include "madang/rpc.hpp"
 
 namespace madang {
 
@@ -178,6 +179,52 @@ class Plugin {
         return view("POST", pattern, std::move(callable), kind);
     }
 
+    // What is kept of groups "NAME:…", as the server's documentation says for [namespace.NAME], which is
+    // stronger, value by value: declare_namespace("room", R"({"history_size": 50, "history_ttl": "24h"})").
+    Plugin& declare_namespace(std::string_view name, std::string_view json) {
+        registered(detail::streams_of(host_).declare_namespace(host_.handle, detail::to_abi(name),
+                                                               detail::to_abi(json)),
+                   name, "declare_namespace");
+        return *this;
+    }
+    template <JsonValue Value>
+    Plugin& declare_namespace(std::string_view name, const Value& json) {
+        return declare_namespace(name, std::string_view(json.dump()));
+    }
+    // Clients' calls of a method: RpcResult(const RpcCall&), or void(const RpcCall&, RpcReply) to answer
+    // later. Calls of one method may run at the same time on several threads.
+    template <class Callable>
+    Plugin& on_rpc(std::string_view method, Callable callable, ViewKind kind = ViewKind::async) {
+        auto entry = std::make_unique<detail::RpcEntry>();
+        if constexpr (std::is_invocable_r_v<RpcResult, Callable, const RpcCall&>) {
+            entry->handler = [direct = std::move(callable)](const RpcCall& call, const RpcReply& reply) {
+                reply(direct(call));
+            };
+        } else {
+            entry->handler = std::move(callable);
+        }
+        entry->method = method;
+        entry->host = &host_;
+        registered(detail::streams_of(host_).register_rpc(host_.handle, detail::to_abi(method),
+                                                          static_cast<std::uint32_t>(kind),
+                                                          &detail::RpcEntry::handle, entry.get()),
+                   method, "on_rpc");
+        calls_.push_back(std::move(entry));
+        return *this;
+    }
+    // Clients' messages, which nobody answers: void(const RpcCall&).
+    Plugin& on_message(std::function<void(const RpcCall&)> callable, ViewKind kind = ViewKind::async) {
+        auto entry = std::make_unique<detail::RpcEntry>();
+        entry->message_handler = std::move(callable);
+        entry->method = "message";
+        entry->host = &host_;
+        registered(detail::streams_of(host_).register_message(host_.handle, static_cast<std::uint32_t>(kind),
+                                                              &detail::RpcEntry::handle, entry.get()),
+                   {}, "on_message");
+        calls_.push_back(std::move(entry));
+        return *this;
+    }
+
     // [plugin.ID] of the configuration as JSON text, "{}" without one; <madang/json.hpp> has Config to read
     // it.
     std::string_view config_text() const noexcept {
@@ -190,13 +237,14 @@ class Plugin {
     }
 
   private:
-    static void registered(madang_status status, std::string_view pattern) {
-        if (status != MADANG_OK) detail::refuse(status, "route", pattern);
+    static void registered(madang_status status, std::string_view what, std::string_view call = "route") {
+        if (status != MADANG_OK) detail::refuse(status, call, what);
     }
 
     Host host_;
     std::vector<std::unique_ptr<detail::ClassBase>> classes_;
     std::vector<std::unique_ptr<detail::ViewEntry>> views_;
+    std::vector<std::unique_ptr<detail::RpcEntry>> calls_;
 };
 
 struct PluginInfo {

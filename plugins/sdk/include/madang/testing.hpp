@@ -17,14 +17,29 @@
 #include <dlfcn.h>
 
 #include "madang/json.hpp"
-#include "madang/testing/core.hpp"
+#include "madang/testing/core_streams.hpp"
 
 namespace madang::testing {
+
+// A client of the client protocol that calls.
+struct Caller {
+    std::string user = {};
+    std::string client = "client-1";
+    std::string conn_info = {};
+    std::string transport = "websocket";
+};
+struct RpcResponse {
+    std::uint32_t code = 0;  // 0: answered; 104: no such method; 100: the handler failed
+    std::string message;
+    json data;
+    explicit operator bool() const noexcept { return code == 0; }
+};
 
 class Server {
   public:
     Server() = default;
     ~Server() {
+        core_.delay_answers({});
         core_.end_all();
         for (auto& [descriptor, plugin] : loaded_) descriptor->destroy(plugin);
         plugins_.clear();
@@ -64,6 +79,34 @@ class Server {
         core_.group_send(group, type, content.dump());
     }
 
+    // As from outside: by the server's API, or another plugin. Throws Failure when it is refused.
+    void publish(std::string_view group, const json& content, const PublishOptions& options = {}) {
+        const auto code =
+            std::make_shared<std::uint32_t>(0);  // a delayed answer comes when this has returned
+        Layer(own_host()).publish(group, content, options, [code](const Published& done) {
+            *code = done.code;
+        });
+        core_.run();
+        if (*code != 0) throw Failure("publish: refused with " + std::to_string(*code));
+    }
+    // What the group's history holds, oldest first.
+    std::vector<json> history(std::string_view group) {
+        std::vector<json> list;
+        for (const auto& each : core_.history(group)) list.push_back(json::parse(each.data->bytes()));
+        return list;
+    }
+    // The channel names of the group's members.
+    std::vector<std::string> presence(std::string_view group) { return core_.present(group); }
+    // What [namespace.NAME] of the configuration file says; after the plugins were loaded, as it is stronger.
+    void declare_namespace(std::string_view name, const json& options) {
+        core_.declare_namespace(name, options.dump());
+    }
+    // Answers of publish, history, presence and last_seen come only when the clock was advanced by so much.
+    void delay_answers(std::chrono::milliseconds delay) { core_.delay_answers(delay); }
+    // A client's rpc call, and a message of its.
+    RpcResponse rpc(std::string_view method, const json& data = nullptr, const Caller& who = {});
+    void message(const json& data, const Caller& who = {});
+
     const std::vector<Report>& reports() const noexcept {
         return core_.reports();
     }  // what consumers failed with
@@ -89,10 +132,36 @@ class Server {
         loaded_.emplace_back(descriptor, plugin);
     }
 
+    const Host& own_host() {
+        if (!own_host_) own_host_.emplace(core_.add_host("{}"), detail::Core::api());
+        return *own_host_;
+    }
+
     detail::Core core_;
+    std::optional<Host> own_host_;
     std::vector<std::pair<const madang_plugin_descriptor*, madang_plugin*>> loaded_;
     std::vector<std::unique_ptr<Plugin>> plugins_;
 };
+
+inline RpcResponse Server::rpc(std::string_view method, const json& data, const Caller& who) {
+    detail::PendingRpc made;
+    made.scope.fields[MADANG_SCOPE_USER_ID] = who.user;
+    const std::string values[] = {std::string(method), data.is_null() ? "" : data.dump(),
+                                  who.client,          who.user,
+                                  who.conn_info,       who.transport};
+    std::copy(std::begin(values), std::end(values), made.fields);
+    auto& pending = core_.rpc(std::move(made));
+    if (method.empty()) return {};
+    std::optional<detail::RpcAnswer> answer;
+    core_.run_until(std::chrono::seconds(1), [&] {
+        answer = core_.answer_of(pending);
+        return answer.has_value();
+    });
+    if (!answer) throw Failure("the rpc call was not answered");
+    if (answer->code != 0) return {answer->code, answer->text, {}};
+    return {0, {}, answer->text.empty() ? json() : json::parse(answer->text)};
+}
+inline void Server::message(const json& data, const Caller& who) { (void)rpc({}, data, who); }
 
 // What the client says of itself, before it connects or asks.
 template <class Self>

@@ -45,8 +45,10 @@ std::uint16_t port_after(const std::string& text, std::string_view sign) {
     return port;
 }
 
-command serving(std::vector<std::string> flags, command extra) {
-    extra.words = {server_binary(), "serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"};
+command serving(std::vector<std::string> flags, command extra, ports on) {
+    const auto address = [](std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); };
+    extra.words = {server_binary(),     "serve", "--listen", address(on.listen), "--internal-listen",
+                   address(on.internal)};
     extra.words.insert(extra.words.end(), flags.begin(), flags.end());
     return extra;
 }
@@ -143,8 +145,8 @@ double figures::sum(const std::string& name) const {
     return all;
 }
 
-server::server(std::vector<std::string> flags, command extra)
-    : process_(serving(std::move(flags), std::move(extra))) {
+server::server(std::vector<std::string> flags, command extra, ports on)
+    : process_(serving(std::move(flags), std::move(extra), on)) {
     const bool listens = eventually(
         [&] {
             const auto said = process_.out();

@@ -62,10 +62,15 @@ class figures {
     std::map<std::string, double> values_;
 };
 
-// `madang serve` on free ports. Throws std::runtime_error, with what it said, when it does not start.
+struct ports {
+    std::uint16_t listen = 0;  // 0: any free one
+    std::uint16_t internal = 0;
+};
+
+// `madang serve`. Throws std::runtime_error, with what it said, when it does not start.
 class server {
   public:
-    explicit server(std::vector<std::string> flags = {}, command extra = {});
+    explicit server(std::vector<std::string> flags = {}, command extra = {}, ports on = {});
 
     std::uint16_t port() const { return port_; }
     std::uint16_t internal_port() const { return internal_port_; }

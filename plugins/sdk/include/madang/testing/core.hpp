@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "madang/testing/names.hpp"
-#include "madang/testing/state.hpp"
+#include "madang/testing/streams.hpp"
 
 namespace madang::testing::detail {
 
@@ -54,7 +54,7 @@ class Core {
         connection.channel = "test.inmemory!" + std::to_string(connections_.size());
         const madang_consumer_class& table = connection.route->table;
         for (const std::string& group : connection.route->groups)
-            connection.groups[group] = MADANG_TO_HANDLER;
+            connection.groups[group] = {MADANG_TO_HANDLER, now_ms_};
         connection.consumer = table.create(table.context, handle(connection));
         if (connection.consumer == nullptr) {
             connection.http_status = 500;
@@ -111,9 +111,16 @@ class Core {
             Connection* next = nullptr;
             std::uint64_t id = 0;
             std::uint64_t due = until + 1;
+            const auto late = answers_.empty() ? until + 1 : answers_.begin()->first;
             for (Connection& connection : connections_)
                 for (const auto& [timer_id, timer] : connection.timers)
                     if (timer.due_ms < due) next = &connection, id = timer_id, due = timer.due_ms;
+            if (late <= until && late <= due) {
+                now_ms_ = std::max<std::uint64_t>(now_ms_, late);
+                const auto answer = std::move(answers_.extract(answers_.begin()).mapped());
+                answer();
+                continue;
+            }
             if (next == nullptr) break;
             now_ms_ = std::max<std::uint64_t>(now_ms_, due);
             Timer& timer = next->timers[id];
@@ -171,6 +178,47 @@ class Core {
         run();
     }
 
+    // Throws Failure.
+    void declare_namespace(std::string_view name, std::string_view json) {
+        if (const auto wrong = streams_.declare(name, json))
+            throw Failure("namespace " + std::string(name) + ": " + *wrong);
+    }
+    void delay_answers(std::chrono::milliseconds delay) {
+        answer_delay_ = static_cast<std::uint64_t>(delay.count());
+    }
+    std::vector<Stored> history(std::string_view group) {
+        run();
+        streams_.expire(group, now_ms_);
+        return streams_.stream(group).kept;
+    }
+    std::vector<std::string> present(std::string_view group) {
+        run();
+        std::vector<std::string> clients;
+        for (const auto& each : members(group)) clients.push_back(each.second->channel);
+        return clients;
+    }
+    // Calls the handler of a method, or with "" those of messages.
+    PendingRpc& rpc(PendingRpc&& made) {
+        PendingRpc& pending = calls_.emplace_back(std::move(made));
+        pending.core = this;
+        const std::string& method = pending.fields[MADANG_RPC_METHOD];
+        bool found = false;
+        for (const RpcRoute& route : rpc_routes_) {
+            if (route.method != method) continue;
+            found = true;
+            const auto status = route.handler(route.context, reinterpret_cast<madang_rpc*>(&pending));
+            const std::lock_guard lock(mutex_);
+            if (!method.empty() && status != MADANG_OK && !pending.answer)
+                pending.answer = RpcAnswer{100, "internal"};
+        }
+        if (!found && !method.empty()) pending.answer = RpcAnswer{104, "method not found"};
+        run();
+        return pending;
+    }
+    std::optional<RpcAnswer> answer_of(const PendingRpc& pending) const {
+        const std::lock_guard lock(mutex_);
+        return pending.answer;
+    }
     std::optional<Answer> answer_of(const PendingRequest& pending) const {
         const std::lock_guard lock(mutex_);
         return pending.answer;
@@ -207,6 +255,12 @@ class Core {
         tasks_.push_back([] {});  // wakes whoever waits
         changed_.notify_all();
     }
+    void answered(PendingRpc& pending, RpcAnswer answer) {
+        const std::lock_guard lock(mutex_);
+        if (!pending.answer) pending.answer = std::move(answer);
+        tasks_.push_back([] {});
+        changed_.notify_all();
+    }
     void returned(Connection& connection, madang_status status) {
         if (status != MADANG_OK) end(connection, 1011, "the consumer failed");
     }
@@ -218,10 +272,11 @@ class Core {
         connection.close_code = code;
         connection.close_reason = reason;
         connection.timers.clear();
-        post([&connection, code] {
+        post([this, &connection, code] {
             const madang_consumer_class& table = connection.route->table;
             table.disconnect(connection.consumer, code);
-            connection.groups.clear();
+            while (!connection.groups.empty())
+                leave(connection, std::string(connection.groups.begin()->first));
             table.destroy(connection.consumer);
             connection.consumer = nullptr;
         });
@@ -241,7 +296,8 @@ class Core {
         post([this, group = std::string(group), type = std::string(type), payload = BlockRef(payload)] {
             for (Connection& connection : connections_) {
                 const auto found = connection.groups.find(group);
-                if (found != connection.groups.end()) deliver(connection, found->second, type, payload);
+                if (found != connection.groups.end())
+                    deliver(connection, found->second.delivery, type, payload);
             }
         });
         return MADANG_OK;
@@ -366,12 +422,14 @@ class Core {
         t.group_add = [](madang_connection* c, madang_str group, madang_delivery delivery) {
             if (!valid_group(from_abi(group))) return MADANG_INVALID;
             if (of(c).state == State::closed) return MADANG_CLOSED;
-            of(c).groups[std::string(from_abi(group))] = delivery;
+            of(c)
+                .groups.try_emplace(std::string(from_abi(group)), Membership{delivery, of(c).core->now_ms_})
+                .first->second.delivery = delivery;
             return MADANG_OK;
         };
         t.group_discard = [](madang_connection* c, madang_str group) {
             if (!valid_group(from_abi(group))) return MADANG_INVALID;
-            of(c).groups.erase(std::string(from_abi(group)));
+            of(c).core->leave(of(c), std::string(from_abi(group)));
             return MADANG_OK;
         };
         t.timer_start = [](madang_connection* c, std::uint64_t id, std::uint64_t delay,
@@ -414,9 +472,82 @@ class Core {
                 {static_cast<Level>(level), std::string(from_abi(event)), std::string(from_abi(message))});
         };
         t.now_ms = [](madang_host* host) -> std::uint64_t { return of(host).core->now_ms_; };
-        t.get_extension = [](madang_host*, const char*) -> const void* { return nullptr; };
+        t.get_extension = [](madang_host*, const char* name) -> const void* {
+            static const madang_streams streams = make_streams();
+            return std::string_view(name) == MADANG_STREAMS ? &streams : nullptr;
+        };
         return t;
     }
+
+    // -- Streams
+    struct RpcRoute {
+        std::string method;
+        madang_rpc_handler handler;
+        void* context;
+    };
+    static PendingRpc& of(const madang_rpc* call) {
+        return *const_cast<PendingRpc*>(reinterpret_cast<const PendingRpc*>(call));
+    }
+
+    void leave(Connection& connection, const std::string& group) {
+        if (connection.groups.erase(group) == 0 || !streams_.keeps_presence(group)) return;
+        const std::string& user = connection.scope.fields[MADANG_SCOPE_USER_ID];
+        for (const auto& each : members(group))
+            if (each.second->scope.fields[MADANG_SCOPE_USER_ID] == user) return;
+        if (!user.empty()) streams_.stream(group).seen[user] = now_ms_;
+    }
+    std::map<std::string, Connection*> members(std::string_view group) {  // by channel name
+        std::map<std::string, Connection*> result;
+        for (Connection& connection : connections_)
+            if (connection.groups.contains(group)) result.emplace(connection.channel, &connection);
+        return result;
+    }
+    // Does `work` on the test's thread; it returns what tells its answer, which is called after the delay,
+    // unless the consumer that asked is gone.
+    template <class Work>
+    void ask(Connection* who, void* context, madang_drop drop, Work work) {
+        std::shared_ptr<void> kept(context, [drop](void* given) {
+            if (drop != nullptr) drop(given);
+        });
+        post([this, who, kept = std::move(kept), work = std::move(work)] {
+            auto tell = work();
+            auto answer = [who, kept, tell = std::move(tell)] {
+                if (who == nullptr || who->consumer != nullptr) tell(kept.get());
+            };
+            if (answer_delay_ == 0) return post(std::move(answer));
+            answers_.emplace(now_ms_ + answer_delay_, std::move(answer));
+        });
+    }
+    using Tell = std::function<void(void* context)>;
+
+    std::pair<std::uint32_t, std::uint64_t> publish(const std::string& group, Stored what,
+                                                    const std::string& key,
+                                                    bool skip_history) {  // code, offset
+        if (!nlohmann::json::accept(what.data->bytes())) return {107, 0};
+        auto& answered = streams_.stream(group).answered;
+        if (const auto before = answered.find(key);
+            !key.empty() && before != answered.end() && before->second.second > now_ms_)
+            return {0, before->second.first};
+        what.time_ms = now_ms_;
+        if (!skip_history) streams_.keep(group, what);
+        if (!key.empty()) answered[key] = {what.offset, now_ms_ + 300'000};
+        for (Connection& connection : connections_) {
+            const auto found = connection.groups.find(group);
+            if (found == connection.groups.end()) continue;
+            connection.delivering = &what;
+            deliver(connection, found->second.delivery, "publication", what.data);
+            connection.delivering = nullptr;
+        }
+        return {0, what.offset};
+    }
+    static madang_position position_of(bool kept, std::uint64_t offset) {
+        return kept ? madang_position{to_abi(Streams::epoch), offset} : madang_position{{nullptr, 0}, 0};
+    }
+    static madang_failure failure(std::uint32_t code) {
+        return {code, to_abi(code == 108 ? "not available" : "bad request")};
+    }
+
+    static madang_streams make_streams();  // testing/core_streams.hpp
 
     std::atomic<std::int64_t> payloads_alive_ = 0;
     std::list<PluginHost> hosts_;
@@ -424,6 +555,12 @@ class Core {
     std::list<ViewRoute> view_routes_;
     std::list<Connection> connections_;  // kept to the end: a test may look at what was sent before a close
     std::list<PendingRequest> requests_;
+    std::list<PendingRpc> calls_;
+    std::vector<RpcRoute> rpc_routes_;
+    Streams streams_;
+    std::optional<Shown> shown_;  // the publication that a consumer last asked for
+    std::uint64_t answer_delay_ = 0;
+    std::multimap<std::uint64_t, std::function<void()>> answers_;  // by when they are due
     std::vector<Report> reports_;
     std::atomic<std::uint64_t> now_ms_ = 1'000'000;
 

@@ -85,7 +85,10 @@ class BlockRef {  // one reference
   public:
     explicit BlockRef(Block& block) noexcept : block_(&block) { block_->retain(); }
     BlockRef(const BlockRef& other) noexcept : BlockRef(*other.block_) {}
-    BlockRef& operator=(const BlockRef&) = delete;
+    BlockRef& operator=(BlockRef other) noexcept {
+        std::swap(block_, other.block_);
+        return *this;
+    }
     ~BlockRef() { block_->release(); }
     Block* operator->() const noexcept { return block_; }
 
@@ -104,6 +107,13 @@ struct Timer {
 };
 
 enum class State : std::uint8_t { connecting, open, closed };
+
+struct Stored;
+
+struct Membership {
+    madang_delivery delivery;
+    std::uint64_t since_ms;
+};
 
 struct SocketRoute {
     Pattern pattern;
@@ -134,7 +144,8 @@ struct Connection {  // madang_connection
     std::deque<SentFrame> sent;
     std::uint16_t close_code = 0;
     std::string close_reason;
-    std::map<std::string, madang_delivery, std::less<>> groups;
+    std::map<std::string, Membership, std::less<>> groups;
+    const Stored* delivering = nullptr;  // the publication of which the consumer is being told
     std::map<std::uint64_t, Timer> timers;
 };
 
@@ -142,6 +153,18 @@ struct Answer {
     std::uint16_t status = 0;
     Texts headers;
     std::string body;
+};
+
+struct RpcAnswer {
+    std::uint32_t code = 0;  // 0: answered
+    std::string text;        // the answer's JSON, or the message
+};
+
+struct PendingRpc {  // madang_rpc
+    Core* core = nullptr;
+    ScopeData scope;
+    std::string fields[MADANG_RPC_TRANSPORT + 1];
+    std::optional<RpcAnswer> answer;  // guarded by the core's mutex
 };
 
 struct PendingRequest {  // madang_request

@@ -1,0 +1,111 @@
+#include "broker/auth/api_keys.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+
+#include "broker/core/percent.hpp"
+
+namespace madang {
+namespace {
+
+constexpr std::string_view form = "write NAME:RIGHTS:KEY";
+
+bool valid_name(std::string_view name) {
+    return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '_' || c == '-';
+    });
+}
+
+std::optional<api_right> right_of(std::string_view word) {
+    for (const auto each : {api_right::read, api_right::publish, api_right::manage, api_right::all})
+        if (word == name_of(each)) return each;
+    return std::nullopt;
+}
+
+std::optional<api_right> rights_of(std::string_view words) {
+    auto held = api_right::none;
+    for (;;) {
+        const auto plus = words.find('+');
+        const auto one = right_of(words.substr(0, plus));
+        if (!one) return std::nullopt;
+        held = held | *one;
+        if (plus == words.npos) return held;
+        words.remove_prefix(plus + 1);
+    }
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+result<api_key_ring> api_key_ring::parse(std::span<const std::string> entries) {
+    api_key_ring ring;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        std::string whose = "api-key, entry " + std::to_string(i + 1);
+        const auto refuse = [&](std::string_view why) {
+            return fail(errc::invalid_option, whose + ": " + std::string(why));
+        };
+        const std::string_view text = entries[i];
+        const auto first = text.find(':');
+        const auto second = first == text.npos ? text.npos : text.find(':', first + 1);
+        if (second == text.npos) return refuse(form);
+        const auto name = text.substr(0, first);
+        const auto key = text.substr(second + 1);
+        if (!valid_name(name))
+            return refuse("its NAME is not 1-64 letters, digits, '.', '_' or '-'; " + std::string(form));
+        whose += " (" + std::string(name) + ")";
+        const auto rights = rights_of(text.substr(first + 1, second - first - 1));
+        if (!rights)
+            return refuse("its RIGHTS are not of read, publish, manage and all, joined by '+'; " +
+                          std::string(form));
+        if (key.empty() || std::any_of(key.begin(), key.end(), [](char c) { return c < 0x21 || c > 0x7e; }))
+            return refuse("its KEY is empty or holds a blank or something that is not ASCII; " +
+                          std::string(form));
+        const auto hashed = digest_of(key);
+        for (const auto& other : ring.entries_) {
+            if (other.who.name == name) return refuse("another entry has this name; give each its own");
+            if (other.key == hashed)
+                return refuse("its KEY is that of " + other.who.name + "; give each its own");
+        }
+        ring.entries_.push_back({{std::string(name), *rights}, hashed});
+    }
+    return ring;
+}
+
+const api_key_holder* api_key_ring::find(std::string_view key) const {
+    const auto hashed = digest_of(key);
+    const api_key_holder* found = nullptr;
+    for (const auto& each : entries_)
+        if (CRYPTO_memcmp(each.key.data(), hashed.data(), hashed.size()) == 0) found = &each.who;
+    return found;
+}
+
+api_key_ring::digest api_key_ring::digest_of(std::string_view key) {
+    digest out{};
+    unsigned size = 0;
+    if (EVP_Digest(key.data(), key.size(), out.data(), &size, EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("SHA-256 is not available");
+    return out;
+}
+
+std::string api_key_of(std::string_view x_api_key, std::string_view authorization, std::string_view query) {
+    if (!x_api_key.empty()) return std::string(x_api_key);
+    constexpr std::string_view scheme = "apikey ";
+    if (authorization.size() > scheme.size() &&
+        std::equal(scheme.begin(), scheme.end(), authorization.begin(),
+                   [](char a, char b) { return a == lower(b); })) {
+        authorization.remove_prefix(scheme.size());
+        const auto begin = authorization.find_first_not_of(' ');
+        const auto end = authorization.find_last_not_of(' ');
+        return begin == authorization.npos ? std::string()
+                                           : std::string(authorization.substr(begin, end - begin + 1));
+    }
+    return query_value(query, "api_key").value_or("");
+}
+
+}  // namespace madang

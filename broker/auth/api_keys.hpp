@@ -1,0 +1,47 @@
+// The keys of the server API: who may ask, and for what.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/core/api_right.hpp"
+#include "broker/core/result.hpp"
+
+namespace madang {
+
+struct api_key_holder {
+    std::string name;  // 1-64 of [A-Za-z0-9._-]; may be logged, the key never is
+    api_right rights = api_right::none;
+};
+
+// Immutable once made; any thread. Holds the keys' SHA-256, not the keys.
+class api_key_ring {
+  public:
+    // Entries NAME:RIGHTS:KEY; RIGHTS are read, publish, manage, all, joined by '+'; KEY is printable ASCII
+    // without space and may hold ':'. invalid_option names an entry by its position and, where it is one, its
+    // name; never a part of what may be the key.
+    static result<api_key_ring> parse(std::span<const std::string> entries);
+
+    // Takes the same time whichever key it is, and whether it is one.
+    const api_key_holder* find(std::string_view key) const;
+    bool empty() const noexcept { return entries_.empty(); }
+
+  private:
+    using digest = std::array<unsigned char, 32>;
+    struct entry {
+        api_key_holder who;
+        digest key;
+    };
+    static digest digest_of(std::string_view key);
+
+    std::vector<entry> entries_;
+};
+
+// The key that a request carries: the header X-API-Key, else `Authorization: apikey KEY`, else the query's
+// api_key. "" when there is none.
+std::string api_key_of(std::string_view x_api_key, std::string_view authorization, std::string_view query);
+
+}  // namespace madang

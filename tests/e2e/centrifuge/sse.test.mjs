@@ -1,0 +1,3 @@
+import { run_in_node } from "./in_node.mjs";
+
+run_in_node("sse");
