@@ -272,7 +272,8 @@ class committing_store final : public store {
     // -- Syncer: also heals
     void sync() {
         std::deque<submission_ptr> work;
-        bool more = true, failed = false;
+        bool more = true, failed = false;  // the sync
+        std::string unhealed;              // why
         while (more) {
             const bool ill = failed || bytes_->wants_healing();
             more = ill ? to_sync_.take_within(heal_pause, work) : to_sync_.take(work);
@@ -280,12 +281,13 @@ class committing_store final : public store {
                 const auto round = committed_round_.load(std::memory_order_acquire);
                 const auto healed = bytes_->heal();
                 if (healed) {
-                    if (failed) log_info("store.healed");
+                    if (failed || !unhealed.empty()) log_info("store.healed");
                     failed = false;
+                    unhealed.clear();
                     if (bytes_->ready()) synced_round_.store(round, std::memory_order_release);
-                } else if (!failed) {
-                    failed = true;
-                    log_warn("store.not_healed", {{"error", healed.error().text()}});
+                } else if (auto why = healed.error().text(); why != unhealed) {
+                    log_warn("store.not_healed", {{"error", why}});
+                    unhealed = std::move(why);
                 }
             }
             answer_synced(work, failed);

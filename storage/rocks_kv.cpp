@@ -22,8 +22,11 @@ namespace {
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view text(const rocksdb::Slice& of) { return {of.data(), of.size()}; }
 
+bool is_full(const rocksdb::Status& what) {
+    return what.IsNoSpace() || what.subcode() == rocksdb::Status::kSpaceLimit;
+}
 error translate(const rocksdb::Status& what) {
-    return fail(what.IsNoSpace() ? errc::storage_full : errc::storage_failed, what.ToString());
+    return fail(is_full(what) ? errc::storage_full : errc::storage_failed, what.ToString());
 }
 result<void> done(const rocksdb::Status& what) {
     if (what.ok()) return {};
@@ -120,6 +123,7 @@ class rocks_store final : public rocks_kv {
     }
 
     result<void> sync() override {
+        if (log_room_.failed()) return fail(errc::storage_failed, "the log failed");  // RocksDB would abort
         const auto sequence = db_->GetLatestSequenceNumber();
         const auto status = db_->SyncWAL();
         if (!status.ok()) {
@@ -252,7 +256,7 @@ class rocks_store final : public rocks_kv {
             trouble_text_ = what.ToString();
             told = told_;
         }
-        state_.store(what.IsNoSpace() ? state::full : state::failed);
+        state_.store(is_full(what) ? state::full : state::failed);
         if (told) told();
     }
 

@@ -171,15 +171,15 @@ class watched_files final : public rocksdb::FileSystemWrapper {
     rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
                                       rocksdb::IODebugContext* debug) override {
-        auto done = FileSystemWrapper::NewWritableFile(path, options, file, debug);
-        if (!done.ok()) return retryable(done);
-        unsigned long long number = 0;
         const auto name = path.substr(path.rfind('/') + 1);
+        auto done = FileSystemWrapper::NewWritableFile(path, options, file, debug);
+        if (!done.ok()) return name.ends_with(".log") ? begun(done) : retryable(done);
+        unsigned long long number = 0;
         if (std::sscanf(name.c_str(), "MANIFEST-%llu", &number) == 1)
             *file = std::make_unique<watched_manifest>(std::move(*file), number, told_);
         else if (name.ends_with(".log")) {
             auto log = std::make_unique<watched_log>(std::move(*file), room_);
-            done = room_.enter(*log);
+            done = begun(room_.enter(*log));
             *file = std::move(log);
             if (!done.ok()) {
                 file->reset();
@@ -191,6 +191,14 @@ class watched_files final : public rocksdb::FileSystemWrapper {
     }
 
   private:
+    // A log for which there is no room is not begun, and nothing is lost by it. NoSpace would be final here,
+    // whatever its mark: RocksDB leaves that to a recovery of its own, which it has not for a new log.
+    static rocksdb::IOStatus begun(rocksdb::IOStatus done) {
+        if (done.IsNoSpace())
+            done = rocksdb::status_to_io_status(rocksdb::Status::SpaceLimit(done.ToString()));
+        return retryable(done);
+    }
+
     progress_file& told_;
     log_room& room_;
 };

@@ -47,6 +47,11 @@ class trouble_listener final : public rocksdb::EventListener {
   public:
     explicit trouble_listener(std::function<void(const rocksdb::Status&)> told) : told_(std::move(told)) {}
     void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* what) override;
+    // Its own recovery waits for the room that the failed compaction reckoned with, and keeps Resume() out
+    // until then.
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override {
+        *by_itself = false;
+    }
 
   private:
     const std::function<void(const rocksdb::Status&)> told_;

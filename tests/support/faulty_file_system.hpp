@@ -18,6 +18,8 @@ class faulty_file_system final : public rocksdb::FileSystemWrapper {
     std::atomic<fault> appends{fault::none};  // to logs, and with `everything` to all files
     std::atomic<bool> everything{false};
     std::atomic<fault> syncs{fault::none};
+    std::atomic<fault> new_logs{fault::none};
+    std::atomic<int> logs_refused{0};
 
     void stall_syncs(bool so) {
         const std::lock_guard hold(lock_);
@@ -32,6 +34,10 @@ class faulty_file_system final : public rocksdb::FileSystemWrapper {
     rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSWritableFile>* file_,
                                       rocksdb::IODebugContext* debug) override {
+        if (auto what = new_logs.load(); what != fault::none && path.ends_with(".log")) {
+            ++logs_refused;
+            return status_of(what);
+        }
         auto done = FileSystemWrapper::NewWritableFile(path, options, file_, debug);
         if (done.ok()) *file_ = std::make_unique<file>(std::move(*file_), *this, path.ends_with(".log"));
         return done;

@@ -42,6 +42,15 @@ void check(store& of, const tops& acknowledged) {
     }
 }
 
+// As copy_as_killed, of a store that may be at work: all of this process stands still meanwhile.
+void copy_as_killed_now(const fs::path& from, const fs::path& to) {
+    const auto script =
+        "kill -STOP $PPID; while [ -n \"$(grep -L '^State:.T' /proc/$PPID/task/*/status)\" ]; do :; done; "
+        "cp -r '" +
+        from.string() + "' '" + to.string() + "'; code=$?; kill -CONT $PPID; exit $code";
+    require(std::system(script.c_str()) == 0, "cannot copy " + from.string());
+}
+
 bool put(store& of, tops& acknowledged, const std::string& group, durability how) {
     auto what = publish(group, padded(group, acknowledged[group] + 1), size);
     auto got = ask(of, store_request(std::move(what)), how);
@@ -89,9 +98,8 @@ void cycles(const fs::path& disk, dice_box& dice, int count) {
         acknowledged = kept;
         check(*world.it, acknowledged);
         if (cycle % 4 == 3) {  // killed while full
-            copy_as_killed(disk / "data",
-                           fs::temp_directory_path() / ("madang-full-" + std::to_string(getpid())));
             const auto copy = fs::temp_directory_path() / ("madang-full-" + std::to_string(getpid()));
+            copy_as_killed_now(disk / "data", copy);
             {
                 disk_world killed(copy);
                 killed.open();

@@ -113,6 +113,19 @@ TEST_F(FailingFiles, AFullDiskIsToldReadOnAndHealed) {
     EXPECT_EQ(page(*world_.it, history("b", 0)).top.offset, 0u);
 }
 
+TEST_F(FailingFiles, ALogThatCannotBeBegunForLackOfRoomIsBegunLater) {
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
+    files_->new_logs = files_->appends = fault::full;
+    EXPECT_EQ(put("a").error().code, errc::storage_full);
+    while (files_->logs_refused < 3) std::this_thread::yield();  // by healing
+    EXPECT_EQ(world_.it->health().error().code, errc::storage_full);
+    files_->new_logs = files_->appends = fault::none;
+    EXPECT_EQ(put_until_accepted("a"), (position{"fresh", 2}));
+    kill();
+    world_.open();
+    EXPECT_EQ(page(*world_.it, history("a")).top, (position{"fresh", 2}));
+}
+
 TEST_F(FailingFiles, ABrokenDiskIsToldSo) {
     EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
     files_->appends = fault::broken;
