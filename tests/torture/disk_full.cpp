@@ -77,8 +77,15 @@ class scene {
 
     void cycle() {
         publish_some(200);
-        fill();
-        until([this] { return publish_one() == 530; }, "a refusal by 530");
+        // Sometimes to the last byte, sometimes only below the mark; again, as the store gives room back that
+        // a compaction had.
+        const auto leave = dice_() % 2 ? 0 : dice_() % (4u << 20);
+        until(
+            [&] {
+                fill(leave);
+                return publish_one() == 530;
+            },
+            "a refusal by 530");
         until([this] { return fetch(listens_.internal, "/readyz").status == 503; }, "readiness that says so");
         // What needs no disk goes on.
         const auto last = "live " + std::to_string(++live_);
@@ -145,11 +152,9 @@ class scene {
         listens_ = {node_->port(), node_->internal_port()};
     }
 
-    void fill() {
-        std::ofstream filler(disk_ / "filler", std::ios::binary);
+    void fill(std::uint64_t leave) {
+        std::ofstream filler(disk_ / "filler", std::ios::binary | std::ios::app);
         const std::string piece(64 * 1024, '\0');
-        // Sometimes to the last byte, sometimes only below the mark.
-        const auto leave = dice_() % 2 ? 0 : dice_() % (4u << 20);
         struct statvfs now {};
         while (filler && statvfs(disk_.c_str(), &now) == 0 && now.f_bavail * now.f_frsize > leave)
             filler.write(piece.data(), static_cast<std::streamsize>(piece.size())).flush();
