@@ -5,7 +5,7 @@
 #include "broker/core/names.hpp"
 #include "broker/core/random_text.hpp"
 #include "broker/core/working_for.hpp"
-#include "broker/protocol/client_push.hpp"
+#include "broker/protocol/json_reader.hpp"
 #include "monitoring/metrics.hpp"
 #include "storage/store.hpp"
 

@@ -111,6 +111,7 @@ session_limits client_limits(const options& settings, const std::string& node) {
             .history = settings.client_history_limit,
             .recovery = settings.client_recovery_limit,
             .commands_waiting = settings.client_commands_waiting,
+            .waiting_bytes = 16 * settings.client_message_bytes,
             .presence = settings.client_presence_limit,
             .news_held = settings.client_news_held,
             .node = node,
@@ -375,13 +376,12 @@ result<void> server::start() {
                               log_warn(event, {{"message", text}, {"request_id", request_id}});
                           },
                       .clients = p.clients.get()});
-    p.api = std::make_unique<api_site>(
-        api_site::parts{.streams = p.actors,
-                        .keys = std::move(p.api_keys),
-                        .limits = {p.settings.api_batch_limit, p.settings.api_answer_limit,
-                                   p.settings.api_answer_bytes},
-                        .timeout = p.settings.view_timeout,
-                        .version = MADANG_VERSION});
+    p.api = std::make_unique<api_site>(api_site::parts{
+        .streams = p.actors,
+        .keys = std::move(p.api_keys),
+        .limits = {p.settings.api_batch_limit, p.settings.api_answer_limit, p.settings.api_answer_bytes},
+        .timeout = p.settings.view_timeout,
+        .version = MADANG_VERSION});
     p.inner_site = std::make_unique<internal_site>([&p] { return p.counts.expose(); }, ready, p.api.get());
 
     std::vector<loop*> loops;

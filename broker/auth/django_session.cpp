@@ -5,9 +5,9 @@
 
 #include <optional>
 
-#include "broker/auth/base64.hpp"
 #include "broker/auth/json_text.hpp"
 #include "broker/auth/signature.hpp"
+#include "broker/core/base64.hpp"
 
 namespace madang {
 
@@ -69,7 +69,7 @@ result<django_session> django_sessions::read(std::string_view value) const {
     const auto second = value.rfind(':');
     const auto first = second == value.npos || second == 0 ? value.npos : value.rfind(':', second - 1);
     if (first == value.npos) return refuse(session_fault::malformed);
-    const auto signature = decode_base64url(value.substr(second + 1));
+    const auto signature = base64url_decode(value.substr(second + 1));
     if (!signature || !verify_hmac(jwt_algorithm::hs256, key_, value.substr(0, second), *signature))
         return refuse(session_fault::signature);
 
@@ -82,7 +82,7 @@ result<django_session> django_sessions::read(std::string_view value) const {
     auto text = value.substr(0, first);
     const bool compressed = text.starts_with('.');
     if (compressed) text.remove_prefix(1);
-    auto json = decode_base64url(text);
+    auto json = base64url_decode(text);
     if (!json) return refuse(session_fault::malformed);
     if (compressed) {
         auto raw = decompress(*json);

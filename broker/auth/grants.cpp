@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/auth/base64.hpp"
 #include "broker/auth/json_text.hpp"
+#include "broker/core/base64.hpp"
 #include "broker/core/names.hpp"
 
 namespace madang {
@@ -77,7 +77,7 @@ std::optional<std::string> read_json_member(const nlohmann::json& object, const 
     std::string encoded;
     if (!read_text(object, ("b64" + std::string(name)).c_str(), encoded)) return std::nullopt;
     if (encoded.empty()) return "";
-    const auto decoded = decode_base64(encoded);
+    const auto decoded = base64_decode(encoded);
     const auto value = decoded ? parse_json(*decoded) : std::nullopt;
     if (!value) return std::nullopt;
     return json_text(*value);

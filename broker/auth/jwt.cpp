@@ -4,8 +4,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "broker/auth/base64.hpp"
 #include "broker/auth/json_text.hpp"
+#include "broker/core/base64.hpp"
 
 namespace madang {
 
@@ -20,7 +20,7 @@ error refuse(std::string_view fault, errc code = errc::unauthorized) {
 
 // A part of a token: an object, in base64url.
 std::optional<nlohmann::json> read_part(std::string_view encoded) {
-    const auto text = decode_base64url(encoded);
+    const auto text = base64url_decode(encoded);
     auto object = text ? parse_json(*text) : std::nullopt;
     if (!object || !object->is_object()) return std::nullopt;
     return object;
@@ -73,7 +73,7 @@ result<jwt_verifier::checked> jwt_verifier::check_signature(std::string_view tok
     const auto second = first == token.npos ? token.npos : token.find('.', first + 1);
     if (second == token.npos) return refuse(token_fault::malformed);
     const auto header = read_part(token.substr(0, first));
-    const auto signature = decode_base64url(token.substr(second + 1));
+    const auto signature = base64url_decode(token.substr(second + 1));
     if (!header || !signature || !read_part(token.substr(first + 1, second - first - 1)))
         return refuse(token_fault::malformed);
 

@@ -1,7 +1,7 @@
 #include "broker/auth/key_set.hpp"
 
-#include "broker/auth/base64.hpp"
 #include "broker/auth/json_text.hpp"
+#include "broker/core/base64.hpp"
 
 namespace madang {
 
@@ -11,7 +11,7 @@ namespace {
 std::string read_bytes(const nlohmann::json& jwk, const char* name) {
     std::string text;
     if (!read_text(jwk, name, text)) return {};
-    return decode_base64url(text).value_or("");
+    return base64url_decode(text).value_or("");
 }
 
 // RFC 7517 4.2, 4.3: both are optional.

@@ -6,7 +6,6 @@
 
 namespace madang::bench {
 
-std::string base64url(std::string_view bytes);  // without padding (RFC 7515, 2)
 // {"alg":"HS256","typ":"JWT"} with the claims sub and exp (seconds since 1970).
 std::string sign_hs256(std::string_view secret, std::string_view user, long long expires);
 

@@ -1,4 +1,6 @@
-// Base64 (RFC 4648 4 and 5).
+// Base64 (RFC 4648 4 and 5), strict: one text for each value. Decoding gives nothing for a character outside
+// the alphabet, padding where it does not belong or is missing, or bits that are left over and not zero
+// (3.5).
 #pragma once
 
 #include <optional>
@@ -7,10 +9,9 @@
 
 namespace madang {
 
-std::string base64url_encode(std::string_view bytes);  // without padding (RFC 7515 2)
-
-// The standard alphabet, padded. Nothing: another character, a wrong length, or bits set behind the end
-// (RFC 4648 3.5), so that a text has one reading.
-std::optional<std::string> base64_decode(std::string_view text);
+std::optional<std::string> base64_decode(std::string_view text);  // section 4, with padding
+// Section 5, without (RFC 7515 2).
+std::optional<std::string> base64url_decode(std::string_view text);
+std::string base64url_encode(std::string_view bytes);
 
 }  // namespace madang

@@ -1,36 +1,23 @@
 #include "broker/net/poll.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "broker/core/close_codes.hpp"
 #include "broker/core/percent.hpp"
 #include "broker/core/utf8.hpp"
-#include "broker/net/json_parts.hpp"
+#include "broker/protocol/json_members.hpp"
 
 namespace madang {
 namespace {
 
 using nlohmann::json;
 
-std::optional<std::uint64_t> number(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto got = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (got.ec != std::errc{} || got.ptr != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
-std::string string_of(std::string_view raw) {
-    const auto value = json::parse(raw, nullptr, false);
-    return value.is_string() ? value.get<std::string>() : std::string{};
-}
-
 // "EPOCH:OFFSET".
 std::optional<position> read_position(std::string_view text) {
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos) return std::nullopt;
-    const auto offset = number(text.substr(colon + 1));
+    const auto offset = json_unsigned(text.substr(colon + 1));
     if (!offset) return std::nullopt;
     const auto good = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -128,12 +115,12 @@ bool poll_collector::on_line(std::string_view line) {
     if (line == "{}") return true;
     std::uint64_t id = 0;
     std::string_view error, connect, subscribe, push;
-    each_json_member(line, [&](std::string_view key, std::string_view value) {
-        if (key == "id") id = number(value).value_or(0);
-        if (key == "error") error = value;
-        if (key == "connect") connect = value;
-        if (key == "subscribe") subscribe = value;
-        if (key == "push") push = value;
+    each_json_member(line, [&](std::string_view name, std::string_view value) {
+        if (json_says(name, "id")) id = json_unsigned(value).value_or(0);
+        if (json_says(name, "error")) error = value;
+        if (json_says(name, "connect")) connect = value;
+        if (json_says(name, "subscribe")) subscribe = value;
+        if (json_says(name, "push")) push = value;
     });
     if (!error.empty())
         on_error(id, error);
@@ -147,11 +134,10 @@ bool poll_collector::on_line(std::string_view line) {
 }
 
 void poll_collector::on_connected(std::string_view result) {
-    each_json_member(result, [&](std::string_view key, std::string_view value) {
-        if (key != "subs") return;
-        each_json_member(value, [&](std::string_view name, std::string_view subscription) {
-            const std::string_view raw(name.data() - 1, name.size() + 2);
-            if (auto* group = find(raw)) on_subscribed(*group, subscription);
+    each_json_member(result, [&](std::string_view name, std::string_view value) {
+        if (!json_says(name, "subs")) return;
+        each_json_member(value, [&](std::string_view group_name, std::string_view subscription) {
+            if (auto* group = find(group_name)) on_subscribed(*group, subscription);
         });
     });
 }
@@ -162,11 +148,11 @@ void poll_collector::on_subscribed(group_state& group, std::string_view result) 
     position top;
     bool recovered = false;
     std::string_view publications;
-    each_json_member(result, [&](std::string_view key, std::string_view value) {
-        if (key == "epoch") top.epoch = string_of(value);
-        if (key == "offset") top.offset = number(value).value_or(0);
-        if (key == "recovered") recovered = value == "true";
-        if (key == "publications") publications = value;
+    each_json_member(result, [&](std::string_view name, std::string_view value) {
+        if (json_says(name, "epoch")) top.epoch = json_string(value).value_or("");
+        if (json_says(name, "offset")) top.offset = json_unsigned(value).value_or(0);
+        if (json_says(name, "recovered")) recovered = value == "true";
+        if (json_says(name, "publications")) publications = value;
     });
     group.lost = group.asked.since.has_value() && !recovered;
     lost_ = lost_ || group.lost;
@@ -180,8 +166,8 @@ void poll_collector::on_subscribed(group_state& group, std::string_view result) 
 void poll_collector::on_publication(group_state& group, std::string_view publication) {
     if (publication.size() < 2) return;
     std::uint64_t offset = 0;
-    each_json_member(publication, [&](std::string_view key, std::string_view value) {
-        if (key == "offset") offset = number(value).value_or(0);
+    each_json_member(publication, [&](std::string_view name, std::string_view value) {
+        if (json_says(name, "offset")) offset = json_unsigned(value).value_or(0);
     });
     const bool kept = group.at.has_value() && offset != 0;
     // From the first that is left out on: the next poll begins there.
@@ -198,11 +184,11 @@ void poll_collector::on_publication(group_state& group, std::string_view publica
 
 void poll_collector::on_push(std::string_view push) {
     std::string_view channel, publication, disconnect, unsubscribe;
-    each_json_member(push, [&](std::string_view key, std::string_view value) {
-        if (key == "channel") channel = value;
-        if (key == "pub") publication = value;
-        if (key == "disconnect") disconnect = value;
-        if (key == "unsubscribe") unsubscribe = value;
+    each_json_member(push, [&](std::string_view name, std::string_view value) {
+        if (json_says(name, "channel")) channel = value;
+        if (json_says(name, "pub")) publication = value;
+        if (json_says(name, "disconnect")) disconnect = value;
+        if (json_says(name, "unsubscribe")) unsubscribe = value;
     });
     if (!disconnect.empty()) {
         const auto told = json::parse(disconnect, nullptr, false);
@@ -233,7 +219,7 @@ void poll_collector::on_error(std::uint64_t id, std::string_view error) {
 }
 
 poll_collector::group_state* poll_collector::find(std::string_view raw_name) {
-    const auto name = string_of(raw_name);
+    const auto name = json_text(raw_name);
     for (auto& group : groups_)
         if (group.asked.name == name) return &group;
     return nullptr;

@@ -59,7 +59,7 @@ class fields {
     std::optional<std::int64_t> integer(std::string_view name) {
         const auto value = given(name);
         if (value.empty()) return std::nullopt;
-        const auto number = json_integer(value);
+        const auto number = json_signed(value);
         if (!number) refuse(std::string(name) + " takes a whole number");
         return number;
     }

@@ -1,6 +1,6 @@
 #include "broker/protocol/client_push.hpp"
 
-#include "broker/protocol/client_json.hpp"
+#include "broker/protocol/json_reader.hpp"
 
 namespace madang {
 

@@ -29,10 +29,4 @@ void append_publication(std::string& out, const publication& what);
 // {"user":…,"client":…,"conn_info":…,"chan_info":…}
 void append_client_info(std::string& out, const client_info& who);
 
-// One JSON value and nothing else (RFC 8259), nested at most json_depth deep? Newlines outside of strings are
-// allowed here, not on the wire.
-bool is_json(std::string_view text) noexcept;
-// The same value on one line.
-std::string one_line(std::string_view json);
-
 }  // namespace madang

@@ -4,8 +4,8 @@
 
 #include "broker/core/close_codes.hpp"
 #include "broker/core/utf8.hpp"
-#include "broker/protocol/client_json.hpp"
 #include "broker/protocol/client_push.hpp"
+#include "broker/protocol/json_reader.hpp"
 
 namespace madang {
 

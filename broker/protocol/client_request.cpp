@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "broker/protocol/client_json.hpp"
+#include "broker/protocol/json_reader.hpp"
 
 namespace madang {
 

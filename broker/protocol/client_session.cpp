@@ -18,12 +18,9 @@ bool is_blank(std::string_view text) noexcept { return text.find_first_not_of(" 
 // The objects below come from parse_command: they are well-formed.
 std::vector<std::pair<std::string, std::string>> read_headers(std::string_view object) {
     std::vector<std::pair<std::string, std::string>> all;
-    json_reader in(object);
-    std::string_view name;
-    std::string_view value;
-    if (!in.enter()) return all;
-    while (in.member(name) && in.value(value))
+    each_json_member(object, [&](std::string_view name, std::string_view value) {
         if (value[0] == '"') all.emplace_back(json_text(name), json_text(value));
+    });
     return all;
 }
 
@@ -93,11 +90,15 @@ void client_session::state::line(std::string_view text) {
     if (what.method != client_method::none && what.method != client_method::send && what.id == 0 &&
         !unidirectional)
         return disconnect(close_code::bad_request);
+    line_bytes = text.size();
     if (first) return connect(what);
     if (now == phase::connected) return run(what);
     if (what.method == client_method::none) return disconnect(close_code::bad_request);
-    if (entering->lines.size() >= limits.commands_waiting) return disconnect(close_code::too_many_requests);
+    if (entering->lines.size() >= limits.commands_waiting ||
+        waiting_bytes + line_bytes > limits.waiting_bytes)
+        return disconnect(close_code::too_many_requests);
     entering->lines.emplace_back(text);
+    waiting_bytes += line_bytes;
 }
 
 void client_session::state::connect(const client_request& what) {
@@ -116,7 +117,7 @@ void client_session::state::connect(const client_request& what) {
     question.version = json_text(what.version);
     question.headers = read_headers(what.headers);
     question.known = who.known;
-    token = !question.token.empty();
+    who.headers = question.headers;
     port.ask_connect(std::move(question), [this](verdict<connect_grant> answer) {
         if (now != phase::asking) return;
         const turn flushing(*this);
@@ -142,6 +143,7 @@ void client_session::state::connect_answered(verdict<connect_grant> answer) {
     who.who.conn_info = one_line(grant.conn_info);
     who.meta = std::move(grant.meta);
     expire_at = grant.expire_at;
+    client_refreshes = !grant.server_refresh;
     entering->data = one_line(grant.data);
     now = phase::joining;
     subscriptions.reserve(grant.groups.size());
@@ -162,12 +164,14 @@ void client_session::state::connect_refused(errc why, const wire_error& what) {
     fail(entering->id, what);
     // What was sent along is not answered: it was said for a connection that there is not.
     entering.reset();
+    waiting_bytes = 0;
     now = phase::fresh;
     port.set_timer(session_timer::connect, limits.connect_timeout);
 }
 
 void client_session::state::connect_joined() {
     const auto before = std::move(entering);
+    waiting_bytes = 0;  // what waited for this begins anew below
     std::string subs;
     std::swap(subs, out);  // append_subscribed writes there; nothing else was written in this turn
     for (auto& each : subscriptions) {
@@ -181,7 +185,7 @@ void client_session::state::connect_joined() {
 
     connect_result what{.client = who.who.client,
                         .version = limits.version,
-                        .ttl = token ? left(expire_at) : std::nullopt,
+                        .ttl = client_refreshes ? left(expire_at) : std::nullopt,
                         .data = before->data,
                         .subs = subs,
                         .ping = static_cast<std::uint32_t>((limits.ping_interval.count() + 999) / 1000),
@@ -223,16 +227,15 @@ milliseconds client_session::state::until(std::int64_t end, milliseconds grace) 
 void client_session::state::watch_expiry() {
     if (expire_at == 0 && !expiry_watched) return;
     expiry_watched = expire_at != 0;
-    const auto grace = token ? limits.expired_grace : milliseconds(0);
+    const auto grace = client_refreshes ? limits.expired_grace : milliseconds(0);
     port.set_timer(session_timer::expiry, expiry_watched ? until(expire_at, grace) : milliseconds(-1));
 }
 
 void client_session::state::expiry_due() {
-    const auto grace = token ? limits.expired_grace : milliseconds(0);
+    const auto grace = client_refreshes ? limits.expired_grace : milliseconds(0);
     if (expire_at == 0) return;
     if (until(expire_at, grace).count() > 0) return watch_expiry();  // it was too far away for one timer
-    if (token) return disconnect(close_code::expired);
-    // A connection that brought no token cannot bring a fresh one: the gatekeeper is asked.
+    if (client_refreshes) return disconnect(close_code::expired);
     expire_at = 0;
     port.ask_refresh(who, {}, [this](verdict<refresh_grant> answer) {
         if (now == phase::over) return;

@@ -29,6 +29,7 @@ struct session_limits {
     std::uint32_t history = 300;
     std::uint32_t recovery = 300;
     std::uint32_t commands_waiting = 256;
+    std::size_t waiting_bytes = 16 * 64 * 1024;  // of those commands; client_message_bytes, 16 times
     std::uint32_t presence = 1000;
     std::uint32_t news_held = 4096;
     std::string node;     // id, told to emulated transports

@@ -12,7 +12,8 @@ void client_session::state::run(const client_request& what) {
         return;
     }
     if (what.method == method::send) return port.on_message(who, what.data.empty() ? "null" : what.data);
-    if (waiting >= limits.commands_waiting) return disconnect(close_code::too_many_requests);
+    if (waiting >= limits.commands_waiting || waiting_bytes + line_bytes > limits.waiting_bytes)
+        return disconnect(close_code::too_many_requests);
     switch (what.method) {
         case method::publish:
             return publish(what);
@@ -61,22 +62,22 @@ void client_session::state::publish(const client_request& what) {
     auto group = group_of(what);
     if (!group) return;
     if (what.data.empty()) return fail(what.id, errc::bad_request);
-    auto data = payload::copy_of(one_line(what.data));
-    std::string copy(data.bytes());
+    auto question = one_line(what.data);
+    auto data = payload::copy_of(question);
     const bool subscribed = is_live(*group);
-    ++waiting;
     port.ask_publish(
-        who, *group, subscribed, std::move(copy),
+        who, *group, subscribed, std::move(question),
         on_verdict<publish_grant>(
-            what.id, [this, id = what.id, group = *group, data = std::move(data)](publish_grant grant) {
+            what.id, line_bytes,
+            [this, id = what.id, bytes = line_bytes, group = *group,
+             data = std::move(data)](publish_grant grant) {
                 publish_request request;
                 request.group = group;
                 request.data = grant.data.empty() ? data : payload::copy_of(one_line(grant.data));
                 request.extra = extra_of(group);
                 request.skip_history = grant.skip_history;
-                ++waiting;
                 port.publish(std::move(request),
-                             on_answer<position>(id, [this, id](position) { answer(id, "publish"); }));
+                             on_answer<position>(id, bytes, [this, id](position) { answer(id, "publish"); }));
             }));
 }
 
@@ -96,9 +97,8 @@ void client_session::state::presence(const client_request& what) {
     if (!group) return;
     if (const auto may = port.may_see_presence(who, *group, is_live(*group)); !may)
         return fail(what.id, to_wire(may.error()));
-    ++waiting;
     port.presence({.group = *group, .limit = limits.presence, .after = {}},
-                  on_answer<presence_page>(what.id, [this, id = what.id](presence_page page) {
+                  on_answer<presence_page>(what.id, line_bytes, [this, id = what.id](presence_page page) {
                       // Part of it would look like all of it.
                       if (page.more) return fail(id, errc::limit_exceeded);
                       answer(id, "presence", page);
@@ -110,11 +110,10 @@ void client_session::state::presence_stats(const client_request& what) {
     if (!group) return;
     if (const auto may = port.may_see_presence(who, *group, is_live(*group)); !may)
         return fail(what.id, to_wire(may.error()));
-    ++waiting;
-    port.presence_stats(*group,
-                        on_answer<presence_counts>(what.id, [this, id = what.id](presence_counts counts) {
-                            answer(id, "presence_stats", counts);
-                        }));
+    port.presence_stats(
+        *group, on_answer<presence_counts>(what.id, line_bytes, [this, id = what.id](presence_counts counts) {
+            answer(id, "presence_stats", counts);
+        }));
 }
 
 void client_session::state::history(const client_request& what) {
@@ -130,16 +129,15 @@ void client_session::state::history(const client_request& what) {
     request.limit = limit;
     request.reverse = what.reverse;
     if (what.has_since) request.since = position{json_text(what.since_epoch), what.since_offset};
-    ++waiting;
     port.history(std::move(request),
-                 on_answer<history_page>(
-                     what.id, [this, id = what.id](history_page page) { answer(id, "history", page); }));
+                 on_answer<history_page>(what.id, line_bytes, [this, id = what.id](history_page page) {
+                     answer(id, "history", page);
+                 }));
 }
 
 void client_session::state::rpc(const client_request& what) {
-    ++waiting;
     port.ask_rpc(who, json_text(what.rpc_method), one_line(what.data),
-                 on_verdict<rpc_answer>(what.id, [this, id = what.id](rpc_answer got) {
+                 on_verdict<rpc_answer>(what.id, line_bytes, [this, id = what.id](rpc_answer got) {
                      begin_reply(begin_line(), id, "rpc");
                      if (!got.data.empty()) out.append(R"({"data":)").append(one_line(got.data));
                      out += got.data.empty() ? "{}}" : "}}";
@@ -149,17 +147,17 @@ void client_session::state::rpc(const client_request& what) {
 void client_session::state::refresh(const client_request& what) {
     auto fresh = json_text(what.token);
     if (fresh.empty()) return disconnect(close_code::bad_request);
-    ++waiting;
-    port.ask_refresh(who, std::move(fresh), [this, id = what.id](verdict<refresh_grant> got) {
+    const auto bytes = begin_waiting(line_bytes);
+    port.ask_refresh(who, std::move(fresh), [this, id = what.id, bytes](verdict<refresh_grant> got) {
         if (now == phase::over) return;
         const turn flushing(*this);
-        --waiting;
+        end_waiting(bytes);
         if (got.goodbye) return disconnect(got.goodbye->code, got.goodbye->reason);
         const bool late = got.yes ? is_past(got.yes->expire_at)
                                   : got.no.code == errc::token_expired || got.no.code == errc::expired;
         if (late && got.wire_code == 0) return disconnect(close_code::expired);
         if (!got.yes) return fail(id, to_wire(got.no, got.wire_code, std::move(got.message)));
-        token = true;
+        client_refreshes = true;
         renew(*got.yes);
         answer(id, "refresh",
                refresh_result{.client = who.who.client, .version = limits.version, .ttl = left(expire_at)});
@@ -172,18 +170,18 @@ void client_session::state::sub_refresh(const client_request& what) {
     auto fresh = json_text(what.token);
     if (fresh.empty()) return disconnect(close_code::bad_request);
     if (!is_live(*group)) return fail(what.id, errc::permission_denied);
-    ++waiting;
-    port.ask_sub_refresh(
-        who, *group, std::move(fresh),
-        on_verdict<refresh_grant>(what.id, [this, id = what.id, group = *group](refresh_grant got) {
-            auto* which = find(group);
-            if (which == nullptr || which->now) return fail(id, errc::permission_denied);
-            if (is_past(got.expire_at)) return fail(id, errc::expired);
-            which->token = true;
-            renew(*which, got);
-            answer(id, "sub_refresh",
-                   refresh_result{.client = {}, .version = {}, .ttl = left(got.expire_at)});
-        }));
+    port.ask_sub_refresh(who, *group, std::move(fresh),
+                         on_verdict<refresh_grant>(
+                             what.id, line_bytes, [this, id = what.id, group = *group](refresh_grant got) {
+                                 auto* which = find(group);
+                                 if (which == nullptr || which->now) return fail(id, errc::permission_denied);
+                                 if (is_past(got.expire_at)) return fail(id, errc::expired);
+                                 which->client_refreshes = true;
+                                 renew(*which, got);
+                                 answer(
+                                     id, "sub_refresh",
+                                     refresh_result{.client = {}, .version = {}, .ttl = left(got.expire_at)});
+                             }));
 }
 
 }  // namespace madang

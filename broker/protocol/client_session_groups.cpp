@@ -62,8 +62,7 @@ void client_session::state::subscribe(const client_request& what) {
     made.now->reject_unrecovered = (what.flag & flag_reject_unrecovered) != 0;
     made.joins = what.join_leave;
     subscribe_question question{*group, json_text(what.token), one_line(what.data)};
-    made.token = !question.token.empty();
-    ++waiting;
+    made.now->bytes = begin_waiting(line_bytes);
     port.ask_subscribe(who, std::move(question),
                        [this, ticket = made.now->ticket](verdict<subscription_grant> answer) {
                            if (now == phase::over) return;
@@ -90,6 +89,7 @@ bool client_session::state::apply(subscription& to, subscription_grant grant,
     to.chan_info = one_line(grant.chan_info);
     to.now->data = one_line(grant.data);
     to.expire_at = grant.expire_at;
+    to.client_refreshes = !to.server_side && !grant.server_refresh;
     to.presence = grant.presence.value_or(rules.presence);
     to.join_leave = grant.join_leave.value_or(rules.join_leave);
     // A client says whether it wants to hear of joins; for those whom the server subscribed, the namespace
@@ -142,7 +142,7 @@ void client_session::state::join_answered(std::uint32_t ticket, result<subscribe
                                    to_wire(error{errc::unrecoverable_position, {}}));
     }
     if (making.from == origin::command) {
-        --waiting;
+        end_waiting(making.bytes);
         begin_reply(begin_line(), making.id, "subscribe");
         append_subscribed(*which);
         out += '}';
@@ -179,7 +179,7 @@ void client_session::state::append_subscribed(subscription& which) {
                                         .recoverable = which.recoverable,
                                         .positioned = which.positioned,
                                         .was_recovering = which.now->was_recovering,
-                                        .ttl = which.token ? left(which.expire_at) : std::nullopt,
+                                        .ttl = which.client_refreshes ? left(which.expire_at) : std::nullopt,
                                         .data = which.now->data});
 }
 
@@ -203,7 +203,7 @@ void client_session::state::go_live(subscription& which) {
 void client_session::state::subscription_failed(subscription& which, errc why, const wire_error& what) {
     if (which.now->from != origin::command) return disconnect(client_close_code(why));
     const auto id = which.now->id;
-    --waiting;
+    end_waiting(which.now->bytes);
     drop(which);
     fail(id, what);
 }
@@ -227,7 +227,7 @@ void client_session::state::leave(subscription& which, errc to_command) {
     drop(which);
     if (!gone.now || gone.now->joined) port.unsubscribe(gone.group);
     if (!gone.now || gone.now->from != origin::command) return;
-    --waiting;
+    end_waiting(gone.now->bytes);
     fail(gone.now->id, to_command);
 }
 
@@ -257,7 +257,8 @@ void client_session::state::watch_subscriptions() {
     std::optional<milliseconds> soonest;
     for (const auto& each : subscriptions) {
         if (each.expire_at == 0 || each.now) continue;
-        const auto due = until(each.expire_at, each.token ? limits.expired_grace : milliseconds(0));
+        const auto due =
+            until(each.expire_at, each.client_refreshes ? limits.expired_grace : milliseconds(0));
         if (!soonest || due < *soonest) soonest = due;
     }
     if (!soonest && !subscriptions_watched) return;
@@ -269,12 +270,12 @@ void client_session::state::subscriptions_due() {
     for (std::size_t i = subscriptions.size(); i-- > 0 && now != phase::over;) {
         auto& each = subscriptions[i];
         if (each.expire_at == 0 || each.now) continue;
-        if (until(each.expire_at, each.token ? limits.expired_grace : milliseconds(0)).count() > 0) continue;
-        if (each.token) {
+        if (until(each.expire_at, each.client_refreshes ? limits.expired_grace : milliseconds(0)).count() > 0)
+            continue;
+        if (each.client_refreshes) {
             unsubscribe(each, unsubscribed_expired, "subscription expired");
             continue;
         }
-        // As with the connection: who brought no token cannot bring another.
         each.expire_at = 0;
         port.ask_sub_refresh(who, each.group, {}, [this, group = each.group](verdict<refresh_grant> answer) {
             if (now == phase::over) return;

@@ -13,11 +13,11 @@
 
 #include "broker/core/close_codes.hpp"
 #include "broker/core/names.hpp"
-#include "broker/protocol/client_json.hpp"
 #include "broker/protocol/client_push.hpp"
 #include "broker/protocol/client_reply.hpp"
 #include "broker/protocol/client_request.hpp"
 #include "broker/protocol/client_session.hpp"
+#include "broker/protocol/json_reader.hpp"
 
 namespace madang {
 
@@ -38,6 +38,7 @@ struct client_session::state {
         bool was_recovering = false;
         bool reject_unrecovered = false;
         std::uint32_t id = 0;      // of the command
+        std::size_t bytes = 0;     // and what it counts for while it waits
         std::uint32_t ticket = 0;  // tells this one's answers from those to an earlier one of the same name
         std::optional<position> since;
         std::string data;  // for the client
@@ -52,7 +53,7 @@ struct client_session::state {
         std::shared_ptr<const publication_extra> mine;  // of what this client publishes; made when it does
         std::int64_t expire_at = 0;                     // Unix seconds; 0: never
         bool server_side = false;
-        bool token = false;  // the client refreshes it
+        bool client_refreshes = false;  // it is told of the end; if not, sub_refresh is asked then
         bool presence = false;
         bool join_leave = false;
         bool joins = false;  // the client is told
@@ -166,13 +167,24 @@ struct client_session::state {
         out += "{}}";
     }
 
-    // What a port calls back for command `id`: `then(value)` if there is one.
+    // A command waits for its answer, and has it. Both: the bytes that it counts for.
+    std::size_t begin_waiting(std::size_t bytes) {
+        ++waiting;
+        waiting_bytes += bytes;
+        return bytes;
+    }
+    void end_waiting(std::size_t bytes) {
+        --waiting;
+        waiting_bytes -= bytes;
+    }
+
+    // What a port calls back for command `id`, which waits from now on: `then(value)` if there is one.
     template <class Value, class Then>
-    auto on_answer(std::uint32_t id, Then then) {
-        return [this, id, then = std::move(then)](result<Value> got) mutable {
+    auto on_answer(std::uint32_t id, std::size_t bytes, Then then) {
+        return [this, id, bytes = begin_waiting(bytes), then = std::move(then)](result<Value> got) mutable {
             if (now == phase::over) return;
             const turn flushing(*this);
-            --waiting;
+            end_waiting(bytes);
             if (got)
                 then(std::move(*got));
             else
@@ -180,11 +192,11 @@ struct client_session::state {
         };
     }
     template <class Value, class Then>
-    auto on_verdict(std::uint32_t id, Then then) {
-        return [this, id, then = std::move(then)](verdict<Value> got) mutable {
+    auto on_verdict(std::uint32_t id, std::size_t bytes, Then then) {
+        return [this, id, bytes = begin_waiting(bytes), then = std::move(then)](verdict<Value> got) mutable {
             if (now == phase::over) return;
             const turn flushing(*this);
-            --waiting;
+            end_waiting(bytes);
             if (got.goodbye)
                 disconnect(got.goodbye->code, got.goodbye->reason);
             else if (got.yes)
@@ -208,12 +220,14 @@ struct client_session::state {
     std::string out;
     std::vector<subscription> subscriptions;
     std::unique_ptr<connecting> entering;
-    std::int64_t expire_at = 0;  // Unix seconds; 0: never
-    std::uint32_t waiting = 0;   // commands without an answer
+    std::int64_t expire_at = 0;     // Unix seconds; 0: never
+    std::uint32_t waiting = 0;      // commands without an answer
+    std::size_t waiting_bytes = 0;  // of their text
+    std::size_t line_bytes = 0;     // of the command that is being looked at
     std::uint32_t tickets = 0;
     phase now = phase::fresh;
     bool unidirectional = false;
-    bool token = false;  // the client refreshes its connection
+    bool client_refreshes = false;  // it is told of its end; if not, refresh is asked then
     bool awaiting_pong = false;
     bool expiry_watched = false;
     bool subscriptions_watched = false;

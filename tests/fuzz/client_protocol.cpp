@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/core/close_codes.hpp"
-#include "broker/protocol/client_push.hpp"
 #include "broker/protocol/client_session.hpp"
+#include "broker/protocol/json_reader.hpp"
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/support/fake_client_port.hpp"
 

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "broker/bench/jwt.hpp"
+#include "broker/core/base64.hpp"
 #include "tests/integration/server/harness/child.hpp"
 #include "tests/integration/server/harness/peer.hpp"
 
@@ -19,12 +20,12 @@ std::string token(const std::string& key = secret, long long lives = 3600) {
 }
 
 std::string signed_with(const std::string& head, const std::string& claims) {
-    const auto signing = bench::base64url(head) + "." + bench::base64url(claims);
+    const auto signing = base64url_encode(head) + "." + base64url_encode(claims);
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
          reinterpret_cast<const unsigned char*>(signing.data()), signing.size(), digest, &size);
-    return signing + "." + bench::base64url({reinterpret_cast<char*>(digest), size});
+    return signing + "." + base64url_encode({reinterpret_cast<char*>(digest), size});
 }
 
 class Users : public testing::Test {
@@ -50,8 +51,8 @@ TEST_F(Users, ATokenLogsInByHeaderQueryAndSubprotocol) {
 TEST_F(Users, WithoutATokenTheUserIsAnonymousAndNotifyRefusesThem) { EXPECT_EQ(status("/ws/notify/"), 403); }
 
 TEST_F(Users, ATokenThatIsNotValidIsRefusedAndCountedOnce) {
-    const auto none = bench::base64url("{\"alg\":\"none\",\"typ\":\"JWT\"}") + "." +
-                      bench::base64url("{\"sub\":\"ada\",\"exp\":9999999999}") + ".";
+    const auto none = base64url_encode("{\"alg\":\"none\",\"typ\":\"JWT\"}") + "." +
+                      base64url_encode("{\"sub\":\"ada\",\"exp\":9999999999}") + ".";
     auto changed = token();
     changed[changed.find('.') + 3] ^= 1;
     const std::string all[] = {

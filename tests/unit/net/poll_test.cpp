@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/net/json_parts.hpp"
 #include "broker/net/poll_transport.hpp"
 #include "broker/protocol/ws_encoder.hpp"
 #include "tests/support/fake_loop.hpp"
@@ -15,43 +14,6 @@ namespace {
 
 using nlohmann::json;
 using namespace std::chrono_literals;
-
-std::string members(std::string_view object) {
-    std::string all;
-    each_json_member(object,
-                     [&](auto key, auto value) { all.append(key).append("=").append(value).append(";"); });
-    return all;
-}
-
-TEST(JsonParts, GivesValuesAsTheyStand) {
-    EXPECT_EQ(members(R"({"a":1,"b":{"c":[1,"}"]},"d":"x\"},"})"), R"(a=1;b={"c":[1,"}"]};d="x\"},";)");
-    EXPECT_EQ(members(R"( {"a":1})"), "");
-    EXPECT_EQ(members(R"({ "a" : 1.50e3 , "b" : null })"), "a=1.50e3;b=null;");
-    EXPECT_EQ(members("{}"), "");
-    std::string all;
-    each_json_element(R"([1, {"a":[2]},"x,y"])", [&](auto value) { all.append(value).append(";"); });
-    EXPECT_EQ(all, R"(1;{"a":[2]};"x,y";)");
-    each_json_element("[]", [&](auto) { ADD_FAILURE(); });
-}
-
-TEST(JsonParts, StaysWithinWhateverItIsGiven) {
-    const std::string whole = R"({"a":[1,{"b":"\\\""}],"c":{"d":null},"e":-1})";
-    for (std::size_t size = 0; size <= whole.size(); ++size)
-        for (std::size_t from = 0; from <= size; ++from) {
-            const std::vector<char> own(whole.begin() + static_cast<std::ptrdiff_t>(from),
-                                        whole.begin() + static_cast<std::ptrdiff_t>(size));
-            const std::string_view view(own.data(), own.size());
-            const auto inside = [&](std::string_view part) {
-                EXPECT_TRUE(part.empty() || (part.data() >= view.data() &&
-                                             part.data() + part.size() <= view.data() + view.size()));
-            };
-            each_json_member(view, [&](auto key, auto value) {
-                inside(key);
-                inside(value);
-            });
-            each_json_element(view, inside);
-        }
-}
 
 TEST(PollRequest, ReadsGroupsAndTheirPositions) {
     auto got = read_poll_request("group=a&since=Ep1:7,,x-_:0&group=b%20c&group=d&token=t&other=1", 3);

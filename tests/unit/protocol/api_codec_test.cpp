@@ -39,14 +39,6 @@ TEST(JsonElements, AreTheTextsInOrder) {
     EXPECT_FALSE(json_elements("{}"));
 }
 
-TEST(JsonIntegers, TakeWholeNumbersWithinTheirBits) {
-    EXPECT_EQ(json_integer("-1"), -1);
-    EXPECT_EQ(json_unsigned("18446744073709551615"), 18446744073709551615ull);
-    for (const auto* text : {"1.0", "1e9", "99999999999999999999", "\"1\"", "", "true"})
-        EXPECT_FALSE(json_integer(text)) << text;
-    EXPECT_FALSE(json_unsigned("-1"));
-}
-
 TEST(DecodePublish, LeavesDataAsItWasWritten) {
     const auto what = decode_publish(
         R"({"channel":"news:kr","data":{"n":1.10,"big":123456789012345678901234567890,"a":1},"skip_history":true,

@@ -368,6 +368,38 @@ TEST(ClientCommands, AreBoundedWhileTheyWait) {
     EXPECT_EQ(t.closed(), "3013 too many requests");
 }
 
+// Each kind of answer, a refusal too, takes back what its command counted for.
+TEST(ClientCommands, AreBoundedInBytesWhileTheyWait) {
+    using namespace std::string_literals;
+    const auto room = [](std::size_t size) { return std::string(size, ' '); };
+    for (const auto& one :
+         {R"({"id":5,"rpc":{}})"s, R"({"id":5,"publish":{"channel":"x","data":1}})"s,
+          R"({"id":5,"history":{"channel":"x"}})"s, R"({"id":5,"presence":{"channel":"x"}})"s,
+          R"({"id":5,"presence_stats":{"channel":"x"}})"s, R"({"id":5,"refresh":{"token":"t"}})"s,
+          R"({"id":5,"sub_refresh":{"channel":"mine","token":"t"}})"s,
+          R"({"id":5,"subscribe":{"channel":"y"}})"s + "\n" + R"({"id":6,"unsubscribe":{"channel":"y"}})"}) {
+        talk t;
+        t.subscribed("mine");
+        t.limits.waiting_bytes = 1000;
+        const auto wide =
+            one.substr(0, one.find('\n')) + room(600) + one.substr(std::min(one.find('\n'), one.size()));
+        for (int i = 0; i < 3; ++i) t.say(wide);
+        for (const auto answered : {0, 1}) {
+            if (answered) {
+                t.port.on_rpc = [](auto&, auto&) { return no<rpc_answer>(errc::internal); };
+                t.port.on_publish = [](auto&, bool) { return no<publish_grant>(errc::permission_denied); };
+                t.port.on_subscribe = [](auto&) { return no<subscription_grant>(errc::permission_denied); };
+            }
+            for (int i = 0; i < 3; ++i) t.say(wide);
+        }
+        EXPECT_EQ(t.closed(), "") << one;
+        t.session.on_message(R"({"id":7,"rpc":{}})" + room(600));
+        EXPECT_EQ(t.closed(), "") << one;
+        t.session.on_message(R"({"id":7,"rpc":{}})" + room(600));
+        EXPECT_EQ(t.closed(), "3013 too many requests") << one;
+    }
+}
+
 TEST(ClientCommands, AreNotAnsweredOnceItIsOver) {
     talk t;
     t.connected();
@@ -396,6 +428,7 @@ TEST(ClientCommands, SurviveHostileText) {
     }
     talk t;
     t.connected();
+    t.limits.waiting_bytes = 2 << 20;
     const std::string data = "\"" + std::string(1 << 20, 'x') + "\"";
     EXPECT_EQ(t.say(R"({"id":5,"rpc":{"data":)" + data + "}}"), R"({"id":5,"rpc":{"data":)" + data + "}}");
     EXPECT_EQ(t.say(R"({"id":6,"subscribe":{"channel":")" + std::string(1 << 20, 'x') + "\"}}"),

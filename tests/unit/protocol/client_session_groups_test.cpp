@@ -407,12 +407,19 @@ verdict<subscription_grant> until_60(const subscribe_question&) {
     return yes(grant);
 }
 
-TEST(ClientSubscriptionExpiry, UnsubscribesAfterTheGrace) {
+verdict<subscription_grant> until_60_by_server(const subscribe_question& what) {
+    auto granted = until_60(what);
+    granted.yes->server_refresh = true;
+    return granted;
+}
+
+class ClientSubscriptionExpiryIsTold : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(, ClientSubscriptionExpiryIsTold, ::testing::Values(R"(,"token":"t")", ""));
+TEST_P(ClientSubscriptionExpiryIsTold, AndUnsubscribesAfterTheGrace) {
     talk t;
     t.connected();
     t.port.on_subscribe = until_60;
-    EXPECT_EQ(t.say(subscribe_to("x", R"(,"token":"t")")),
-              R"({"id":5,"subscribe":{"expires":true,"ttl":60}})");
+    EXPECT_EQ(t.say(subscribe_to("x", GetParam())), R"({"id":5,"subscribe":{"expires":true,"ttl":60}})");
     EXPECT_EQ(t.port.timers.at(session_timer::subscription_expiry), milliseconds(85'000));
     t.port.clock_ms += 84'000;
     t.session.on_timer(session_timer::subscription_expiry);
@@ -440,11 +447,11 @@ TEST(ClientSubscriptionExpiry, IsPutOffByARefresh) {
     EXPECT_FALSE(t.port.timers.contains(session_timer::subscription_expiry));
 }
 
-TEST(ClientSubscriptionExpiry, IsTheServersMatterWithoutAToken) {
+TEST(ClientSubscriptionExpiry, IsTheServersMatterIfTheGatekeeperSaysSo) {
     talk t;
     t.connected();
-    t.port.on_subscribe = until_60;
-    EXPECT_EQ(t.say(subscribe_to("x")), R"({"id":5,"subscribe":{}})");
+    t.port.on_subscribe = until_60_by_server;
+    EXPECT_EQ(t.say(subscribe_to("x", R"(,"token":"t")")), R"({"id":5,"subscribe":{}})");
     EXPECT_EQ(t.port.timers.at(session_timer::subscription_expiry), milliseconds(60'000));
     t.port.clock_ms += 60'000;
     t.port.on_sub_refresh = [](auto&, auto&) { return yes(refresh_grant{1'700'000'120, "\"new\""}); };

@@ -165,6 +165,43 @@ TEST(ClientSession, BoundsWhatWaitsForConnect) {
     EXPECT_EQ(t.closed(), "3013 too many requests");
 }
 
+TEST(ClientSession, BoundsTheBytesOfWhatWaitsForConnect) {
+    talk t;
+    t.limits.waiting_bytes = 40;
+    t.session.on_message(command);
+    t.session.on_message(R"({"send":{"data":"0123456789"}})");
+    EXPECT_EQ(t.closed(), "");
+    t.session.on_message(R"({"send":{}})");
+    EXPECT_EQ(t.closed(), "3013 too many requests");
+}
+
+TEST(ClientSession, CountsWhatWaitedForConnectOnce) {
+    talk t;
+    t.limits.waiting_bytes = 40;
+    t.session.on_message(command + "\n" + R"({"id":2,"rpc":{"data":"0123456789"}})");
+    t.port.run();
+    EXPECT_EQ(t.say(R"({"id":3,"rpc":{"data":"0123456789"}})"), R"({"id":3,"rpc":{"data":"0123456789"}})");
+    EXPECT_EQ(t.closed(), "");
+}
+
+TEST(ClientSession, BeginsToCountAnewWhenItWasRefused) {
+    talk t;
+    t.limits.waiting_bytes = 20;
+    t.port.on_connect = [](auto&) { return no<connect_grant>(errc::token_expired); };
+    t.say(command + "\n" + R"({"send":{}})");
+    t.say(command + "\n" + R"({"send":{}})");
+    EXPECT_EQ(t.closed(), "");
+}
+
+TEST(ClientSession, TellsLaterQuestionsTheConnectCommandsHeaders) {
+    talk t;
+    t.say(R"({"id":1,"connect":{"headers":{"X-A":"1","cookie":"s=\u0061"}}})");
+    const std::vector<std::pair<std::string, std::string>> headers{{"X-A", "1"}, {"cookie", "s=a"}};
+    EXPECT_EQ(t.port.connect_asked.headers, headers);
+    t.say(R"({"id":2,"rpc":{}})");
+    EXPECT_EQ(t.port.asker.headers, headers);
+}
+
 TEST(ClientSession, EndsWhoDoesNotConnect) {
     talk t;
     t.session.on_timer(session_timer::connect);
@@ -238,14 +275,18 @@ TEST(ClientPing, IsToldInWholeSeconds) {
     EXPECT_NE(t.say(command).find(R"("ping":2,)"), std::string::npos);
 }
 
-TEST(ClientExpiry, IsToldToWhoBroughtAToken) {
+class ClientExpiryIsTold : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(, ClientExpiryIsTold,
+                         ::testing::Values(R"({"id":1,"connect":{"token":"t"}})",
+                                           R"({"id":1,"connect":{}})"));
+TEST_P(ClientExpiryIsTold, AndEndsAfterTheGrace) {
     talk t;
     t.port.on_connect = [](auto&) {
         connect_grant grant;
         grant.expire_at = 1'700'000'060;
         return yes(grant);
     };
-    EXPECT_EQ(t.say(R"({"id":1,"connect":{"token":"t"}})"), hello + R"("expires":true,"ttl":60,)" + rest);
+    EXPECT_EQ(t.say(GetParam()), hello + R"("expires":true,"ttl":60,)" + rest);
     EXPECT_EQ(t.port.timers.at(session_timer::expiry), milliseconds(85'000));
     t.port.clock_ms += 85'000;
     t.session.on_timer(session_timer::expiry);
@@ -271,14 +312,15 @@ TEST(ClientExpiry, IsPutOffByARefresh) {
     EXPECT_FALSE(t.port.timers.contains(session_timer::expiry)) << "for ever";
 }
 
-TEST(ClientExpiry, IsTheServersMatterWithoutAToken) {
+TEST(ClientExpiry, IsTheServersMatterIfTheGatekeeperSaysSo) {
     talk t;
     t.port.on_connect = [](auto&) {
         connect_grant grant;
         grant.expire_at = 1'700'000'060;
+        grant.server_refresh = true;
         return yes(grant);
     };
-    EXPECT_EQ(t.say(command), hello + rest);
+    EXPECT_EQ(t.say(R"({"id":1,"connect":{"token":"t"}})"), hello + rest);
     EXPECT_EQ(t.port.timers.at(session_timer::expiry), milliseconds(60'000));
     t.port.clock_ms += 60'000;
     t.port.on_refresh = [](auto&) { return yes(refresh_grant{1'700'000'120, ""}); };
@@ -341,7 +383,7 @@ TEST(ClientServerCommand, Refreshes) {
     refresh.expire_at = 1'700'000'030;
     t.session.on_command(refresh);
     EXPECT_EQ(t.heard(), R"({"push":{"refresh":{"expires":true,"ttl":30}}})");
-    EXPECT_EQ(t.port.timers.at(session_timer::expiry), milliseconds(30'000));
+    EXPECT_EQ(t.port.timers.at(session_timer::expiry), milliseconds(55'000)) << "and the grace";
     refresh.expire_at = 0;
     t.session.on_command(refresh);
     EXPECT_EQ(t.heard(), R"({"push":{"refresh":{}}})");

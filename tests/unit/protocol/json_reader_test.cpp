@@ -1,4 +1,4 @@
-#include "broker/protocol/client_json.hpp"
+#include "broker/protocol/json_reader.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ std::string nested(std::size_t depth, char open, char close) {
     return std::string(depth, open) + std::string(depth, close);
 }
 
-TEST(ClientJson, TakesWhatTheGrammarAllows) {
+TEST(JsonReader, TakesWhatTheGrammarAllows) {
     for (const std::string text :
          {"0", "-0", "-0.0e-0", "12345678901234567890123456789", "1e999", "1.5E+3", "\"\"", "\"\\u0000\"",
           "true", "null", " [ ] ", "{}", "\t{\"a\" : [1,{\"b\":null}] , \"\":0}\r\n", "\"\xed\x95\x9c\"",
@@ -23,7 +23,7 @@ TEST(ClientJson, TakesWhatTheGrammarAllows) {
     EXPECT_TRUE(is_json(nested(json_depth, '[', ']')));
 }
 
-TEST(ClientJson, RefusesWhatItDoesNot) {
+TEST(JsonReader, RefusesWhatItDoesNot) {
     for (const std::string text : {"",
                                    " ",
                                    "01",
@@ -80,7 +80,7 @@ TEST(ClientJson, RefusesWhatItDoesNot) {
 }
 
 // nlohmann's grammar is the second opinion: on texts one change away from JSON.
-TEST(ClientJson, AgreesWithAnotherParser) {
+TEST(JsonReader, AgreesWithAnotherParser) {
     std::mt19937 random(7);
     const std::string seeds[] = {
         R"({"id":1,"publish":{"channel":"a","data":{"x":[1,2.5e3,-0,"\u00e9\\"],"y":null}}})",
@@ -109,7 +109,7 @@ TEST(ClientJson, AgreesWithAnotherParser) {
     EXPECT_GT(accepted, 1000);
 }
 
-TEST(ClientJson, ReadsStrings) {
+TEST(JsonReader, ReadsStrings) {
     EXPECT_EQ(json_text(""), "");
     EXPECT_EQ(json_text(R"("plain")"), "plain");
     EXPECT_EQ(json_text(R"("\"\\\/\b\f\n\r\t")"), "\"\\/\b\f\n\r\t");
@@ -122,7 +122,7 @@ TEST(ClientJson, ReadsStrings) {
     EXPECT_FALSE(json_says(R"("\u0069\u0064\u0064")", "id"));
 }
 
-TEST(ClientJson, WritesStringsThatOthersRead) {
+TEST(JsonReader, WritesStringsThatOthersRead) {
     std::string all;
     for (int c = 0; c < 128; ++c) all += static_cast<char>(c);
     all += "\xed\x95\x9c and the rest";
@@ -135,7 +135,70 @@ TEST(ClientJson, WritesStringsThatOthersRead) {
     EXPECT_EQ(out, "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\"");
 }
 
-TEST(ClientJson, ReadsWholeNumbersOnly) {
+std::string members(std::string_view object) {
+    std::string all;
+    const bool whole = each_json_member(object, [&](std::string_view name, std::string_view value) {
+        all.append(name).append("=").append(value).append(";");
+    });
+    return whole ? all : all + "broke";
+}
+std::string elements(std::string_view array) {
+    std::string all;
+    const bool whole = each_json_element(array, [&](std::string_view value) { all.append(value) += ';'; });
+    return whole ? all : all + "broke";
+}
+
+TEST(JsonReader, GivesPartsAsTheyStand) {
+    EXPECT_EQ(members(R"({"a":1,"b":{"c":[1,"}"]},"d":"x\"},"})"), R"("a"=1;"b"={"c":[1,"}"]};"d"="x\"},";)");
+    EXPECT_EQ(members(R"( { "a" : 1.50e3 , "\u0062" : null } )"), R"("a"=1.50e3;"\u0062"=null;)");
+    EXPECT_EQ(members("{}"), "");
+    EXPECT_EQ(elements(R"([1, {"a":[2]} ,"x,y"] )"), R"(1;{"a":[2]};"x,y";)");
+    EXPECT_EQ(elements(" [ ]"), "");
+}
+
+TEST(JsonReader, SaysWhenPartsAreNotWhatTheySeem) {
+    EXPECT_EQ(members("[1]"), "broke");
+    EXPECT_EQ(members(""), "broke");
+    EXPECT_EQ(members(R"({"a":1}{)"), R"("a"=1;broke)");
+    EXPECT_EQ(members(R"({"a":1,})"), R"("a"=1;broke)");
+    EXPECT_EQ(elements(R"({"a":1})"), "broke");
+    EXPECT_EQ(elements("[1 2]"), "1;broke");
+    EXPECT_EQ(elements("[1,]"), "1;broke");
+    EXPECT_EQ(elements("[,1]"), "broke");
+    EXPECT_EQ(elements("[1"), "1;broke");
+    EXPECT_EQ(elements("[1}"), "1;broke");
+}
+
+TEST(JsonReader, HasRoomForAnEnvelopeAroundTheDeepestValue) {
+    const auto data = nested(json_depth, '[', ']');
+    EXPECT_EQ(elements('[' + data + ']'), data + ';');
+    const auto deepest = nested(json_depth + json_envelope_depth, '[', ']');
+    EXPECT_EQ(elements('[' + deepest + ']'), deepest + ';');
+    EXPECT_EQ(elements("[[" + deepest + "]]"), "broke");
+}
+
+TEST(JsonReader, StaysWithinWhateverItIsGiven) {
+    const std::string whole = R"({"a":[1,{"b":"\\\""}],"c":{"d":null},"e":-1})";
+    for (std::size_t size = 0; size <= whole.size(); ++size)
+        for (std::size_t from = 0; from <= size; ++from) {
+            const std::vector<char> own(whole.begin() + static_cast<std::ptrdiff_t>(from),
+                                        whole.begin() + static_cast<std::ptrdiff_t>(size));
+            const std::string_view view(own.data(), own.size());
+            const auto inside = [&](std::string_view part) {
+                EXPECT_TRUE(!part.empty() && part.data() >= view.data() &&
+                            part.data() + part.size() <= view.data() + view.size());
+            };
+            EXPECT_EQ(each_json_member(view,
+                                       [&](std::string_view name, std::string_view value) {
+                                           inside(name);
+                                           inside(value);
+                                       }),
+                      view.starts_with('{') && is_json(view));
+            EXPECT_EQ(each_json_element(view, inside), view.starts_with('[') && is_json(view));
+        }
+}
+
+TEST(JsonReader, ReadsWholeNumbersOnly) {
     EXPECT_EQ(json_unsigned("18446744073709551615"), 18446744073709551615u);
     EXPECT_EQ(json_signed("-5"), -5);
     for (const char* text : {"18446744073709551616", "-1", "1.0", "1e3", "\"1\"", "true", ""})
@@ -143,7 +206,7 @@ TEST(ClientJson, ReadsWholeNumbersOnly) {
     EXPECT_FALSE(json_signed("9223372036854775808"));
 }
 
-TEST(ClientJson, PutsAValueOnOneLine) {
+TEST(JsonReader, PutsAValueOnOneLine) {
     EXPECT_EQ(one_line("{\r\n \"a\\n\": [1,\n2]\n}"), "{ \"a\\n\": [1,2]}");
     EXPECT_EQ(one_line("\"a\""), "\"a\"");
     EXPECT_EQ(one_line(""), "");

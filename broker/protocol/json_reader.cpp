@@ -1,12 +1,12 @@
-#include "broker/protocol/client_json.hpp"
+#include "broker/protocol/json_reader.hpp"
 
 #include <algorithm>
 #include <bitset>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "broker/core/utf8.hpp"
-#include "broker/protocol/client_push.hpp"
 
 namespace madang {
 
@@ -111,8 +111,8 @@ const char* read_name(const char* at, const char* end) noexcept {
     return at != end && *at == ':' ? at + 1 : nullptr;
 }
 
-const char* read_value(const char* at, const char* end) noexcept {
-    std::bitset<json_depth> objects;  // by depth; the others are arrays
+const char* read_value(const char* at, const char* end, std::size_t most) noexcept {
+    std::bitset<json_depth + json_envelope_depth> objects;  // by depth; the others are arrays
     std::size_t depth = 0;
     for (;;) {
         at = skip_space(at, end);
@@ -121,7 +121,7 @@ const char* read_value(const char* at, const char* end) noexcept {
             case '{':
             case '[': {
                 const bool object = *at == '{';
-                if (depth == json_depth) return nullptr;
+                if (depth == most) return nullptr;
                 objects[depth++] = object;
                 at = skip_space(at + 1, end);
                 if (at == end) return nullptr;
@@ -221,29 +221,33 @@ std::optional<Number> whole_number(std::string_view raw) noexcept {
 
 }  // namespace
 
-bool json_reader::enter() noexcept {
+bool json_reader::enter(char opening) noexcept {
     if (at_ == nullptr) return false;
     at_ = skip_space(at_, end_);
-    if (at_ == end_ || *at_ != '{') return fail();
+    if (at_ == end_ || *at_ != opening) return fail();
     ++at_;
     first_ = true;
     return true;
 }
 
-bool json_reader::member(std::string_view& name) noexcept {
+// To where the innermost object's or array's next part begins. False: it ended, or broke.
+bool json_reader::next(char closing) noexcept {
     if (at_ == nullptr) return false;
     at_ = skip_space(at_, end_);
     if (at_ == end_) return fail();
-    if (*at_ == '}') {
+    const bool first = std::exchange(first_, false);
+    if (*at_ == closing) {
         ++at_;
-        first_ = false;
         return false;
     }
-    if (!first_) {
-        if (*at_ != ',') return fail();
-        at_ = skip_space(at_ + 1, end_);
-    }
-    first_ = false;
+    if (first) return true;
+    if (*at_ != ',') return fail();
+    at_ = skip_space(at_ + 1, end_);
+    return true;
+}
+
+bool json_reader::member(std::string_view& name) noexcept {
+    if (!next('}')) return false;
     const char* begin = at_;
     at_ = read_name(at_, end_);
     if (at_ == nullptr) return false;
@@ -253,10 +257,12 @@ bool json_reader::member(std::string_view& name) noexcept {
     return true;
 }
 
+bool json_reader::element(std::string_view& raw) noexcept { return next(']') && value(raw); }
+
 bool json_reader::value(std::string_view& raw) noexcept {
     if (at_ == nullptr) return false;
     const char* begin = skip_space(at_, end_);
-    at_ = read_value(begin, end_);
+    at_ = read_value(begin, end_, depth_);
     if (at_ == nullptr) return false;
     raw = {begin, static_cast<std::size_t>(at_ - begin)};
     return true;
@@ -334,7 +340,7 @@ void append_number(std::string& out, std::uint64_t number) {
 
 bool is_json(std::string_view text) noexcept {
     const char* const end = text.data() + text.size();
-    const char* at = read_value(text.data(), end);
+    const char* at = read_value(text.data(), end, json_depth);
     return at != nullptr && skip_space(at, end) == end;
 }
 
