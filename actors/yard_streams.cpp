@@ -18,6 +18,11 @@ std::int64_t unix_ms() {
         .count();
 }
 
+// Two searches for a byte, which are vector code; find_first_of("\n\r") is a call per byte.
+bool on_one_line(std::string_view json) noexcept {
+    return json.find('\n') == std::string_view::npos && json.find('\r') == std::string_view::npos;
+}
+
 // One query, past the groups' homes: the store orders it by itself.
 template <class T>
 void ask(hub_directory& all, store_request&& what, stream_port::answer<T> done) {
@@ -61,7 +66,7 @@ void yard::publish(publish_request what, answer<position> done) {
     if (!valid_group_name(what.group)) return refuse(errc::bad_request, "channel");
     if (!is_json(what.data.bytes())) return refuse(errc::bad_request, "data");
     event made{std::string(event::publication_type), std::move(what.data)};
-    if (made.body.bytes().find_first_of("\n\r") != std::string_view::npos)
+    if (!on_one_line(made.body.bytes()))
         made.body = payload::copy_of(one_line(made.body.bytes()));
     made.what = event::kind::publication;
     made.time_ms = unix_ms();

@@ -158,6 +158,7 @@ class committing_store final : public store {
                 apply(*items.back(),
                       {*batch_, number, items.back()->changes && items.back()->only_frees ? broken : full});
             }
+            for (auto* each : touched_) each->logic->seal_round(*batch_);
             bytes_->set_now(now_ms_);
             if (batch_->bytes() != 0) {
                 done = bytes_->commit(*batch_);

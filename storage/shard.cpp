@@ -76,7 +76,7 @@ applied shard::apply(const store_request& what, durability how, const round& in)
 result<stream_state*> shard::find(std::string_view group, std::int64_t now_ms) {
     if (auto* state = streams_.find(group)) {
         if (!is_over(state->record.ends_ms, now_ms)) return state;
-        if (state->touched) return state;  // its record is in the batch: it ends with the next round
+        if (state->touched) return state;  // its record is in this round's batch: it ends with the next
         forgotten_sync_round_ = std::max(forgotten_sync_round_, state->sync_round);
         streams_.erase(*state);
         return nullptr;
@@ -102,9 +102,7 @@ stream_state& shard::begin(std::string_view group, const std::string& epoch, std
     return state;
 }
 
-void shard::write(stream_state& which, const std::string& where, const round& in) {
-    encode(which.record, value_);
-    in.into.put(column::streams, where, value_);
+void shard::touch(stream_state& which) {
     if (!which.touched) touched_.push_back(&which);
     which.touched = true;
 }
@@ -180,7 +178,7 @@ applied shard::apply(const commands::publish& what, durability how, const round&
         record.oldest = oldest;
         streams_.drop_before(stream, oldest);
     }
-    write(stream, where, in);
+    touch(stream);
     if (!key.empty()) {
         idempotency_record record_of_key{end_of(now, idempotency_ms), {record.epoch, record.top}};
         encode(record_of_key, value_);
@@ -207,7 +205,7 @@ applied shard::apply(const commands::remove_history& what, durability how, const
                              keys::publication(where, stream.record.top + 1));
         stream.record.oldest = stream.record.top + 1;
         streams_.drop_before(stream, stream.record.oldest);
-        write(stream, where, in);
+        touch(stream);
         if (how == durability::synced) stream.sync_round = in.number;
     }
     done.sync_round = stream.sync_round;
@@ -256,7 +254,7 @@ applied shard::apply(const queries::history& what, durability, const round& in) 
         if (in.refused) return refuse(*in.refused);
         auto& made = begin(what.what.group, what.new_epoch,
                            what.meta_ttl_ms > 0 ? end_of(what.now_ms, what.meta_ttl_ms) : 0);
-        write(made, keys::where(number_, what.what.group), in);
+        touch(made);
         *found = &made;
     }
     auto& stream = **found;
@@ -326,6 +324,14 @@ applied shard::apply(const queries::last_seen& what, durability, const round&) {
     for (const auto& each : seen_)
         if (each.group == what.group) read.pending.emplace_back(each.user, each.time_ms);
     return {store_value(), std::move(read), 0};
+}
+
+// Once per round, however often they were published to.
+void shard::seal_round(kv_batch& into) {
+    for (const auto* each : touched_) {
+        encode(each->record, value_);
+        into.put(column::streams, keys::where(number_, each->group), value_);
+    }
 }
 
 void shard::end_round() {

@@ -1,7 +1,7 @@
 // The logic of durable state: what a command changes and what a query answers. No thread, no clock, no dice.
 //
-// Memory is ahead of the disk within a round: what apply() does goes into a batch, and is either committed
-// (end_round) or was never there (undo_round).
+// Memory is ahead of the disk within a round: what apply() does goes into a batch, completed by seal_round,
+// and is either committed (end_round) or was never there (undo_round).
 #pragma once
 
 #include <optional>
@@ -55,6 +55,7 @@ class shard {
         std::optional<error> refused{};  // no change is possible, and why
     };
     applied apply(const store_request& what, durability how, const round& in);
+    void seal_round(kv_batch& into);
     void end_round();
     void undo_round();
 
@@ -71,7 +72,7 @@ class shard {
     // Null: there is none (any more). Its epoch is the present generation's, if it has to be.
     result<stream_state*> find(std::string_view group, std::int64_t now_ms);
     stream_state& begin(std::string_view group, const std::string& epoch, std::int64_t ends_ms);
-    void write(stream_state& which, const std::string& where, const round& in);
+    void touch(stream_state& which);  // its record changed
     result<std::optional<position>> repeated(const commands::publish& what, const std::string& key);
 
     const std::uint16_t number_;

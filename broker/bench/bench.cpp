@@ -34,12 +34,22 @@ std::vector<step> steps_of(const bench_options& options, runs& run) {
     const step idle{"idle", [&run] { return run.idle(); }};
     const step connects{"connects", [&run] { return run.connects(); }};
     const step stall{"stall", [&run] { return run.stall(); }};
+    const step history{"history", [&run] { return run.history(); }};
+    const step clients{"clients", [&run] { return run.clients(); }};
+    const step presence{"presence", [&run] { return run.presence(); }};
+    const step recovery{"recovery", [&run] { return run.recovery(); }};
+    const step subscribers{"subscribers", [&run] { return run.subscribers(); }};
     if (options.what == "fanout") return {fanout(options.in_flight.value_or(64), options.route.c_str())};
     if (options.what == "echo") return {echo};
     if (options.what == "rooms") return {rooms};
     if (options.what == "idle") return {idle};
     if (options.what == "connects") return {connects};
     if (options.what == "stall") return {stall};
+    if (options.what == "history") return {history};
+    if (options.what == "clients") return {clients};
+    if (options.what == "presence") return {presence};
+    if (options.what == "recovery") return {recovery};
+    if (options.what == "subscribers") return {subscribers};
     if (options.what == "floor") return {{"floor", [&run] { return run.floor_alone(); }}};
     if (options.what != "all") throw std::invalid_argument("no such benchmark: " + options.what);
     if (!options.url.empty()) throw std::invalid_argument("all starts its own servers: leave out --url");
@@ -52,7 +62,12 @@ std::vector<step> steps_of(const bench_options& options, runs& run) {
             rooms,
             connects,
             idle,
-            stall};
+            stall,
+            history,
+            clients,
+            presence,
+            recovery,
+            subscribers};
 }
 
 std::string commit() {

@@ -16,10 +16,10 @@ namespace madang::bench {
 
 // What is not set has the default of the sub-command's row in the table that `all` prints.
 struct bench_options {
-    std::string what;  // echo, fanout, rooms, idle, connects, stall, floor, all; set by the sub-command
+    std::string what;  // "fanout", "all", …; set by the sub-command
     std::optional<std::uint32_t> members;
     std::optional<std::uint32_t> in_flight;
-    std::optional<std::uint32_t> connections;  // echo, idle; handshakes at once for connects
+    std::optional<std::uint32_t> connections;  // handshakes at once for connects
     std::optional<std::uint32_t> rooms;
     std::optional<std::uint32_t> payload;  // bytes
     std::optional<double> seconds;

@@ -94,7 +94,19 @@ bool child_process::ended() {
     return pid_ < 0;
 }
 
+data_folder::data_folder() {
+    auto name = (std::filesystem::temp_directory_path() / "madang-bench-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::system_category(), name);
+    path_ = name;
+}
+
+data_folder::~data_folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
 target start_server(const server_command& command) {
+    auto data = std::make_unique<data_folder>();
     const std::string binary = std::filesystem::canonical(command.binary).string();
     std::vector<std::string> words{binary,
                                    "serve",
@@ -104,6 +116,8 @@ target start_server(const server_command& command) {
                                    std::to_string(command.loops),
                                    "--internal-listen",
                                    "127.0.0.1:0",
+                                   "--data-dir",
+                                   (data->path() / "data").string(),
                                    "--log-level",
                                    "warn"};
     if (!command.plugin.empty()) words.insert(words.end(), {"--plugin", command.plugin});
@@ -131,7 +145,8 @@ target start_server(const server_command& command) {
         const auto end = at == std::string::npos ? at : text.find('\n', at);
         if (end != std::string::npos) {
             close(said);
-            return {std::move(child), parse_endpoint(text.substr(at + sign.size(), end - at - sign.size()))};
+            const auto where = parse_endpoint(text.substr(at + sign.size(), end - at - sign.size()));
+            return {std::move(child), where, std::move(data)};
         }
         if (child.ended() || std::chrono::steady_clock::now() > give_up) {
             const auto last = read_from_start(said);

@@ -5,7 +5,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,18 +38,32 @@ class child_process {
     pid_t pid_;
 };
 
+// A folder for a server's data, on the disk that has TMPDIR (/tmp); removed with the object.
+class data_folder {
+  public:
+    data_folder();  // throws std::system_error
+    ~data_folder();
+    data_folder(const data_folder&) = delete;
+    const std::filesystem::path& path() const { return path_; }
+
+  private:
+    std::filesystem::path path_;
+};
+
 // A server under measurement: a child of ours, or one that runs already.
 class target {
   public:
     target(pid_t pid, endpoint where) : pid_(pid), where_(std::move(where)) {}
-    target(child_process child, endpoint where) : pid_(child.pid()), where_(std::move(where)) {
+    target(child_process child, endpoint where, std::unique_ptr<data_folder> data = nullptr)
+        : data_(std::move(data)), pid_(child.pid()), where_(std::move(where)) {
         child_.push_back(std::move(child));
     }
     pid_t pid() const { return pid_; }
     const endpoint& where() const { return where_; }
 
   private:
-    std::vector<child_process> child_;  // none or one
+    std::unique_ptr<data_folder> data_;  // outlives the child; null: not ours
+    std::vector<child_process> child_;   // none or one
     pid_t pid_;
     endpoint where_;
 };
@@ -60,8 +76,8 @@ struct server_command {
     std::vector<std::string> more;  // further arguments, at the end
 };
 
-// Waits until the server has printed its address; throws std::runtime_error with what it said when it does
-// not.
+// With a data folder of its own. Waits until the server has printed its address; throws std::runtime_error
+// with what it said when it does not.
 target start_server(const server_command& command);
 target start_floor();
 

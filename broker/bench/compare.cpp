@@ -88,4 +88,13 @@ double median_ratio(const std::vector<double>& one, const std::vector<double>& o
     return median(ratios);
 }
 
+finding share(std::string what, std::string command, const side_runs& one, const side_runs& of,
+              std::optional<double> at_least, std::string unit) {
+    finding out{.what = std::move(what), .command = std::move(command), .unit = std::move(unit)};
+    out.value = median_ratio(one.per_cpu_second, of.per_cpu_second);
+    out.at_least = at_least;
+    out.sides = {of.figures, one.figures};
+    return out;
+}
+
 }  // namespace madang::bench

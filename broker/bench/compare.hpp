@@ -1,6 +1,7 @@
 // Two cores shared with everything else: what is compared runs in turns, and what is reported is a median.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,5 +32,9 @@ std::vector<side_runs> take_turns(const std::vector<side>& sides, std::uint32_t 
 
 // Median over the rounds of one's figure divided by the other's in the same round.
 double median_ratio(const std::vector<double>& one, const std::vector<double>& other);
+
+// How much of the other's deliveries per CPU-second it makes, as a row of the table.
+finding share(std::string what, std::string command, const side_runs& one, const side_runs& of,
+              std::optional<double> at_least, std::string unit);
 
 }  // namespace madang::bench

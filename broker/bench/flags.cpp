@@ -15,14 +15,19 @@ void add_bench_flags(CLI::App& bench, bench_options& options) {
     what("idle", "memory per idle connection and wake-ups of an idle server");
     what("connects", "connect, handshake, close: per CPU-second, and latency at a fixed rate");
     what("stall", "fan-out while a tenth of the members do not read");
+    what("history", "fan-out of publications that are kept, beside the same without history");
+    what("clients", "fan-out to clients of the client protocol, beside plain WebSockets");
+    what("presence", "joins and leaves of groups with presence");
+    what("recovery", "clients that reconnect all at once and recover what they missed");
+    what("subscribers", "memory per idle client of the client protocol");
     what("floor", "only the floor: the kernel's price for the same bytes");
     what("all", "every row of docs/benchmarks.md");
 
     bench.add_option("--members", options.members, "members of the group, or of each room");
     bench.add_option("--in-flight", options.in_flight, "publications outstanding, per group");
     bench.add_option("--connections", options.connections,
-                     "echo, idle: how many; connects: handshakes at once");
-    bench.add_option("--rooms", options.rooms, "rooms, floor: how many");
+                     "how many, where they are not members of one group; connects: handshakes at once");
+    bench.add_option("--rooms", options.rooms, "rooms, floor, recovery: how many");
     bench.add_option("--payload", options.payload, "bytes of a message")->check(CLI::Range(17, 65536));
     bench.add_option("--seconds", options.seconds, "measured, per round")->check(CLI::PositiveNumber);
     bench.add_option("--warmup", options.warmup, "seconds before measuring")->check(CLI::NonNegativeNumber);

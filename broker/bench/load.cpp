@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "broker/bench/client_words.hpp"
 #include "broker/bench/proc.hpp"
 #include "broker/bench/socket.hpp"
 
@@ -48,9 +49,16 @@ load::~load() {
     close(poll_);
 }
 
-std::string load::target_of(std::size_t group) const {
+bool load::is_client(std::size_t index) const {
+    return !spec_.client_namespace.empty() && (spec_.route.empty() || index % spec_.members != 0);
+}
+
+std::string load::group_name(std::size_t group) const { return "b" + run_name_ + std::to_string(group); }
+
+std::string load::target_of(std::size_t index) const {
+    if (is_client(index)) return std::string(client_route);
     if (spec_.route == "/ws/echo/") return spec_.route;
-    return spec_.route + "b" + run_name_ + std::to_string(group) + "/";
+    return spec_.route + group_name(index / spec_.members) + "/";
 }
 
 std::size_t load::publisher(std::size_t group, std::uint64_t sequence) const {
@@ -192,7 +200,7 @@ void load::upgrade(std::size_t index) {
     getsockopt(one.fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error) throw std::system_error(error, std::system_category(), "connect to " + server_.where().host());
     one.now = state::upgrading;
-    one.unsent = upgrade_request(target_of(index / spec_.members), server_.where().host());
+    one.unsent = upgrade_request(target_of(index), server_.where().host());
     one.writing = true;  // so that the watch for room ends with the flush
     flush(index);
 }
@@ -219,8 +227,14 @@ void load::read(std::size_t index) {
             answer.substr(0, end).find(upgrade_accept) == std::string_view::npos)
             fail(index, "refused: " + std::string(answer.substr(0, answer.find("\r\n"))));
         used = end + 4;
-        one.now = state::open;
-        ++open_;
+        if (is_client(index)) {
+            one.now = state::subscribing;
+            say(index, text_frame,
+                client_hello(spec_.client_namespace + ":" + group_name(index / spec_.members)));
+        } else {
+            one.now = state::open;
+            ++open_;
+        }
     }
     frame_view frame;
     frame_status status;
@@ -240,9 +254,7 @@ void load::take(std::size_t index, const frame_view& frame) {
         case binary_frame:
             break;
         case ping_frame:
-            append_frame(one.unsent, frame_from::client, pong_frame, frame.payload);
-            if (!one.writing) dirty_.push_back(index);
-            return;
+            return say(index, pong_frame, frame.payload);
         case close_frame: {
             const auto code = frame.payload.size() < 2 ? 1005
                                                        : static_cast<unsigned char>(frame.payload[0]) * 256 +
@@ -252,6 +264,8 @@ void load::take(std::size_t index, const frame_view& frame) {
         default:
             return;
     }
+    if (one.now == state::subscribing) return take_reply(index, frame.payload);
+    if (is_client(index) && frame.payload == client_ping) return say(index, text_frame, client_ping);
     const auto sequence = read_sequence(frame.payload);
     if (!sequence) {
         ++other_;
@@ -267,6 +281,17 @@ void load::take(std::size_t index, const frame_view& frame) {
         if (sent) result_.latency.record(read_at_ - *sent);
     }
     if (was_full && window.may_publish()) ready_.push_back(group);
+}
+
+void load::take_reply(std::size_t index, std::string_view text) {
+    if (!read_subscribed(text)) return;
+    peers_[index].now = state::open;
+    ++open_;
+}
+
+void load::say(std::size_t index, std::uint8_t opcode, std::string_view text) {
+    append_frame(peers_[index].unsent, frame_from::client, opcode, text);
+    if (!peers_[index].writing) dirty_.push_back(index);
 }
 
 void load::publish_one(std::size_t group) {
@@ -299,9 +324,8 @@ void load::flush(std::size_t index) {
 }
 
 void load::fail(std::size_t index, const std::string& why) const {
-    throw std::runtime_error("connection " + std::to_string(index) + " of " +
-                             target_of(index / spec_.members) + " at " + server_.where().host() + " was " +
-                             why);
+    throw std::runtime_error("connection " + std::to_string(index) + " of " + target_of(index) + " at " +
+                             server_.where().host() + " was " + why);
 }
 
 }  // namespace madang::bench

@@ -18,6 +18,9 @@ namespace madang::bench {
 struct load_spec {
     std::string route =
         "/ws/echo/";  // one ending in "/" other than /ws/echo/ is followed by the group's name and "/"
+    // Not empty: the members but the first of each group (or all, who then only listen, when the route is "")
+    // are clients of the client protocol, subscribed to "NAMESPACE:GROUP".
+    std::string client_namespace = {};
     envelope kind = envelope::raw;
     std::uint32_t groups = 1;
     std::uint32_t members = 1;  // per group
@@ -58,7 +61,7 @@ class load {
     std::size_t connections() const { return peers_.size(); }
 
   private:
-    enum class state : std::uint8_t { connecting, upgrading, open };
+    enum class state : std::uint8_t { connecting, upgrading, subscribing, open };
     struct peer {
         int fd = -1;
         state now = state::connecting;
@@ -68,13 +71,17 @@ class load {
         std::string unsent;
     };
 
-    std::string target_of(std::size_t group) const;
+    bool is_client(std::size_t index) const;
+    std::string group_name(std::size_t group) const;
+    std::string target_of(std::size_t index) const;
     std::size_t publisher(std::size_t group, std::uint64_t sequence) const;
     void open_one();
     void poll(int timeout_ms);
     void upgrade(std::size_t index);
     void read(std::size_t index);
     void take(std::size_t index, const frame_view& frame);
+    void take_reply(std::size_t index, std::string_view text);
+    void say(std::size_t index, std::uint8_t opcode, std::string_view text);
     void publish_one(std::size_t group);
     void publish_all();
     void flush(std::size_t index);

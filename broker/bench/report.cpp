@@ -90,7 +90,9 @@ std::string to_markdown(const std::vector<finding>& findings, const std::string&
         "epoll loop that answers the same client with the same bytes, one write per socket and turn. Sides "
         "take turns, round\n"
         "by round; a ratio is the median of the rounds' ratios, every other figure the median of the "
-        "rounds.\n\n";
+        "rounds. The load clients\n"
+        "share the machine with the server, whose data are on the disk that has the temporary folder "
+        "(TMPDIR).\n\n";
     out += "| what | target | measured | | command |\n|---|---|---|---|---|\n";
     for (const auto& one : findings)
         out += fmt::format("| {} | {} | {} {} | {} | `{}` |\n", one.what, target_of(one),

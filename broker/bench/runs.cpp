@@ -35,15 +35,6 @@ std::optional<double> fanout_target(const std::string& route, std::uint32_t in_f
     return std::nullopt;
 }
 
-finding share(std::string what, std::string command, const side_runs& one, const side_runs& of,
-              std::optional<double> at_least, std::string unit) {
-    finding out{.what = std::move(what), .command = std::move(command), .unit = std::move(unit)};
-    out.value = median_ratio(one.per_cpu_second, of.per_cpu_second);
-    out.at_least = at_least;
-    out.sides = {of.figures, one.figures};
-    return out;
-}
-
 double wake_ups(pid_t pid, double seconds, load* connected) {
     const auto before = context_switches(pid);
     const auto begin = now_ns();

@@ -26,6 +26,11 @@ class runs {
     std::vector<finding> connects();
     std::vector<finding> stall();
     std::vector<finding> floor_alone();
+    std::vector<finding> history();      // publications that are kept beside those that are not
+    std::vector<finding> clients();      // fan-out to the client protocol beside plain members
+    std::vector<finding> presence();     // joins and leaves
+    std::vector<finding> recovery();     // everybody reconnects
+    std::vector<finding> subscribers();  // memory of idle clients
 
     std::string command(const std::string& what) const;  // as a person would type it
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <madang/plugin.hpp>
 #include <string>
+#include <string_view>
 
 namespace bench {
 
@@ -34,6 +36,55 @@ class HandlerConsumer : public madang::Consumer {
 
   private:
     void bench_message(const madang::Event& event) { send(event.payload()); }
+};
+
+// What a member sends, which is JSON, is published to the group, in a namespace that keeps it or does not.
+class StreamConsumer : public madang::Consumer {
+  public:
+    explicit StreamConsumer(std::string_view space) : space_(space) {}
+
+    void connect() override {
+        accept();
+        group_ = std::string(space_) + ":" + std::string(scope().arg("group"));
+        group_add(group_, madang::Delivery::to_socket);
+    }
+    void receive(const madang::Message& message) override {
+        if (message.is_text()) layer().publish(group_, message.payload());
+    }
+
+  private:
+    const std::string_view space_;
+    std::string group_;
+};
+
+// Every other message: into ten rooms with presence; the next: out of them again. What was sent comes back
+// when the store has worked off what came before.
+class PresenceConsumer : public madang::Consumer {
+  public:
+    static constexpr std::size_t rooms = 10;
+
+    explicit PresenceConsumer(std::string_view space) : space_(space) {}
+
+    void connect() override { accept(); }
+    void receive(const madang::Message& message) override {
+        there_ = !there_;
+        for (std::size_t i = 0; i < rooms; ++i) {
+            if (there_)
+                group_add(room(i));
+            else
+                group_discard(room(i));
+        }
+        layer().presence_stats(
+            room(0), [this, kept = madang::Payload(message.payload())](const madang::PresenceStats&) {
+                send(madang::PayloadRef(kept));
+            });
+    }
+
+  private:
+    std::string room(std::size_t i) const { return std::string(space_) + ":room" + std::to_string(i); }
+
+    const std::string_view space_;
+    bool there_ = false;
 };
 
 }  // namespace bench

@@ -14,6 +14,7 @@ class Shard : public testing::Test {
     store_answer apply(const store_request& what) {
         auto got = shard_.apply(what, durability::buffered, {*batch_, ++round_});
         if (got.later) got.answer = run(*got.later, bytes_);
+        shard_.seal_round(*batch_);
         bytes_.set_now(noon);
         EXPECT_TRUE(bytes_.commit(*batch_));
         batch_->clear();
