@@ -80,6 +80,7 @@ class ChatConsumer : public madang::JsonConsumer {
         if (!group) return turn_away("the room's name is too long");
         if (!may_enter(room)) return turn_away("you may not enter this room");
         joining_ = std::make_unique<Backlog>();
+        waiting_ = true;
         group_add(*group);
         joined_ = true;
         const bool asked = layer().history(*group, {.limit = history_shown, .reverse = true},
@@ -134,7 +135,7 @@ class ChatConsumer : public madang::JsonConsumer {
         if (joining_) {
             offset = event.publication().offset();
             if (joining_->shown(offset, now())) return;
-            if (offset != 0 && !joining_->waits()) joining_.reset();
+            if (offset != 0 && !waiting_) joining_.reset();
         }
         if (wanted(event.payload())) pass(event.payload(), offset);
     }
@@ -144,15 +145,16 @@ class ChatConsumer : public madang::JsonConsumer {
         return kind.message || (!kind.typing.empty() && kind.typing != channel_name());
     }
     void pass(madang::PayloadRef payload, std::uint64_t offset) {
-        if (joining_ && joining_->waits()) {
+        if (waiting_) {
             if (joining_->hold(payload, offset)) return;
             show({});
         }
         send(payload);
     }
     void show(const madang::History& past) {
-        if (!joining_ || !joining_->waits()) return;  // too much was live meanwhile
-        const auto& list = past.publications;         // newest first
+        if (!waiting_) return;  // too much was live meanwhile
+        waiting_ = false;
+        const auto& list = past.publications;  // newest first
         for (auto each = list.rbegin(); each != list.rend(); ++each)
             if (Kind::of(each->payload()).message) send(each->payload());
         for (const auto& each : joining_->release(list.empty() ? 0 : list.front().offset(), now()))
@@ -193,6 +195,7 @@ class ChatConsumer : public madang::JsonConsumer {
     std::chrono::milliseconds next_typing_{0};
     std::unique_ptr<Backlog> joining_;  // until the first publication after history
     bool joined_ = false;
+    bool waiting_ = false;  // for history; here, so that a delivery looks at no other memory
 };
 
 }  // namespace chat

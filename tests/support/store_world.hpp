@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <future>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -148,11 +149,27 @@ struct disk_world {
     void close() { it.reset(); }
 };
 
-// What a killed process leaves: a copy of its folder, as the page cache has it.
+// What a killed process leaves: a copy of its folder, as the page cache has it. The database's own threads
+// may write, make and delete files meanwhile: then the copy is of no one moment, and is made again.
 inline void copy_as_killed(const std::filesystem::path& from, const std::filesystem::path& to) {
-    std::filesystem::remove_all(to);
-    std::filesystem::create_directories(to);
-    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+    namespace fs = std::filesystem;
+    const auto state = [&] {
+        std::map<std::string, std::pair<std::uintmax_t, fs::file_time_type>> files;
+        std::error_code gone;
+        for (const auto& each : fs::recursive_directory_iterator(from, gone))
+            if (each.is_regular_file(gone))
+                files[each.path().string()] = {each.file_size(gone), each.last_write_time(gone)};
+        return files;
+    };
+    for (auto before = state();;) {
+        fs::remove_all(to);
+        fs::create_directories(to);
+        std::error_code gone;
+        fs::copy(from, to, fs::copy_options::recursive, gone);
+        auto after = state();
+        if (!gone && before == after) return;
+        before = std::move(after);
+    }
 }
 
 }  // namespace madang::test

@@ -77,7 +77,11 @@ export default {
     await all[127].ear.next("publication");
     all[0].sub.unsubscribe();
     await all[0].ear.next("unsubscribed");
-    await w.subscribe(client, w.group("plain"));
+    // Emulated transports send each command in a request of its own: the next may overtake the unsubscribe.
+    for (let code = 106; code === 106; ) {
+      code = await w.subscribe(client, w.group("plain")).then(() => 0, (why) => (/: 106 /.test(why.message) ? 106 : why));
+      if (code) same(code, 106);
+    }
   },
 
   "names too long or not of ASCII are 107": async (w) => {
