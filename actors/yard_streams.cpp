@@ -66,8 +66,7 @@ void yard::publish(publish_request what, answer<position> done) {
     if (!valid_group_name(what.group)) return refuse(errc::bad_request, "channel");
     if (!is_json(what.data.bytes())) return refuse(errc::bad_request, "data");
     event made{std::string(event::publication_type), std::move(what.data)};
-    if (!on_one_line(made.body.bytes()))
-        made.body = payload::copy_of(one_line(made.body.bytes()));
+    if (!on_one_line(made.body.bytes())) made.body = payload::copy_of(one_line(made.body.bytes()));
     made.what = event::kind::publication;
     made.time_ms = unix_ms();
     made.request_id = working_for::request_id();
