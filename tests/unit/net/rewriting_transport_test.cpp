@@ -34,6 +34,10 @@ struct counting_waiter final : transport_waiter {
 };
 
 struct RewritingTransport : ::testing::Test {
+    ~RewritingTransport() override {
+        io.reset();
+        on.run();  // it lives until the socket's last call
+    }
     void make(shape to = shape::lines, frame_rewriter::envelope pushes = frame_rewriter::envelope::kept) {
         registry = emulation_registry::make(1000);
         io = make_rewriting_transport(on, std::make_unique<testing::memory_transport>(peer),
