@@ -94,11 +94,7 @@ void client_consumer::set_timer(session_timer which, std::chrono::milliseconds d
         at_.timer_start(id, static_cast<std::uint64_t>(delay.count()), 0);
 }
 
-std::int64_t client_consumer::now_ms() const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
+std::int64_t client_consumer::now_ms() const { return unix_ms(); }
 
 double client_consumer::random() {
     thread_local std::minstd_rand random{std::random_device{}()};

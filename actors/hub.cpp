@@ -7,6 +7,7 @@
 
 #include "actors/group_actor_impl.hpp"
 #include "actors/hub_impl.hpp"
+#include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/names.hpp"
 #include "broker/core/random_text.hpp"
@@ -95,8 +96,7 @@ madang_status hub::group_add(connection& who, std::string_view group, delivery h
                              std::shared_ptr<const member_info> info) {
     if (members_.add(who, group, how) != member_table::change::tell_home) return MADANG_OK;
     if (!info && all_.namespaces->any_presence()) info = presence_of(who, group);
-    tell(home_of(group), parcels::join{std::string(group), who.member_id(), loop_.index(),
-                                       connections_.at(who.member_id()).actor, std::move(info), nullptr});
+    tell_join(who.member_id(), group, std::move(info), nullptr);
     return MADANG_OK;
 }
 
@@ -105,10 +105,14 @@ madang_status hub::subscribe(connection& who, std::string_view group, std::share
     members_.add(who, group, delivery::client_held);
     ask->loop = loop_.index();
     ask->member = who.member_id();
-    tell(home_of(group),
-         parcels::join{std::string(group), who.member_id(), loop_.index(),
-                       connections_.at(who.member_id()).actor, std::move(info), std::move(ask)});
+    tell_join(who.member_id(), group, std::move(info), std::move(ask));
     return MADANG_OK;
+}
+
+void hub::tell_join(std::uint64_t member, std::string_view group, std::shared_ptr<const member_info> info,
+                    std::shared_ptr<subscribe_ticket> ask) {
+    tell(home_of(group), parcels::join{std::string(group), member, loop_.index(),
+                                       connections_.at(member).actor, std::move(info), std::move(ask)});
 }
 
 // A consumer's connection, where its group's namespace keeps presence.
@@ -286,11 +290,9 @@ void hub::restart_group(const std::string& name) {
 
 void hub::rejoin(const std::string& group) {
     members_.restarted(group, [&](group_member& who) {
-        tell(home_of(group),
-             parcels::join{group, who.member_id(), loop_.index(), connections_.at(who.member_id()).actor,
-                           all_.namespaces->any_presence() ? presence_of(static_cast<connection&>(who), group)
-                                                           : nullptr,
-                           nullptr});
+        auto info =
+            all_.namespaces->any_presence() ? presence_of(static_cast<connection&>(who), group) : nullptr;
+        tell_join(who.member_id(), group, std::move(info), nullptr);
     });
 }
 
@@ -328,11 +330,7 @@ void hub::submit(std::shared_ptr<desk_batch> what, durability how) {
         });
 }
 
-std::int64_t hub::now_ms() const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
+std::int64_t hub::now_ms() const { return unix_ms(); }
 
 std::string hub::random_epoch() { return madang::random_epoch(); }
 

@@ -110,6 +110,8 @@ class hub final : public connection_services, private stream_desk_host, private 
     void restart_group(const std::string& name);
     void rejoin(const std::string& group);
     void index_user(seat& where, std::uint64_t id);
+    void tell_join(std::uint64_t member, std::string_view group, std::shared_ptr<const member_info> info,
+                   std::shared_ptr<subscribe_ticket> ask);
     void join_home(parcels::join& what);
     std::shared_ptr<const member_info> presence_of(connection& who, std::string_view group) const;
     std::vector<connection*> selected(const client_selector& whom) const;

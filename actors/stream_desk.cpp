@@ -31,16 +31,14 @@ void stream_desk::flush() {
 
 // ------------------------------------------------------------------------------------------- publications
 
-bool stream_desk::keeps(std::string_view group) const noexcept {
-    if (!namespaces_.any_history()) return false;
-    const auto* options = namespaces_.of_group(group);
-    return options != nullptr && options->keeps_history();
+const namespace_options* stream_desk::keeping(std::string_view group) const noexcept {
+    const auto* options = namespaces_.any_history() ? namespaces_.of_group(group) : nullptr;
+    return options != nullptr && options->keeps_history() ? options : nullptr;
 }
 
 void stream_desk::send(const std::string& group, event&& what, std::shared_ptr<publish_ticket> ticket) {
-    const auto* options = namespaces_.any_history() ? namespaces_.of_group(group) : nullptr;
-    const bool keeps = options != nullptr && options->keeps_history();
-    if (keeps && what.what == event::kind::publication && !(ticket && ticket->skip_history)) {
+    const auto* options = keeping(group);
+    if (options != nullptr && what.what == event::kind::publication && !(ticket && ticket->skip_history)) {
         commands::publish command;
         command.group = group;
         command.what = to_publication(what);
@@ -58,7 +56,7 @@ void stream_desk::send(const std::string& group, event&& what, std::shared_ptr<p
         store.last = &context;
         return;
     }
-    if (keeps && options->ordered) {
+    if (options != nullptr && options->ordered) {
         if (const auto found = in_store_.find(group); found != in_store_.end()) {
             auto& behind = found->second.last->behind;
             if (behind.size() < behind_limit)
@@ -101,8 +99,7 @@ void stream_desk::joined(const std::string& group, std::uint64_t id, std::shared
             std::move(info);
     }
     if (!ask) return;
-    const auto* options = namespaces_.of_group(group);
-    if (options != nullptr && options->keeps_history() && (ask->how.positioned || ask->how.recover_since))
+    if (keeps(group) && (ask->how.positioned || ask->how.recover_since))
         ask_history(group, std::move(ask), false);
     else
         host_.answer(std::move(ask), subscribed{});

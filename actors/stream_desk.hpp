@@ -89,7 +89,7 @@ class stream_desk {
         : host_(host), namespaces_(namespaces), incarnation_(std::move(incarnation)) {}
 
     // Publications to the group are kept.
-    bool keeps(std::string_view group) const noexcept;
+    bool keeps(std::string_view group) const noexcept { return keeping(group) != nullptr; }
     // Everything that is sent to a group comes this way, but for events of groups that keep nothing.
     void send(const std::string& group, event&& what, std::shared_ptr<publish_ticket> ticket);
     // A member came (before or after its group knows it, in this turn). Null info: no presence. Null ask: no
@@ -109,6 +109,9 @@ class stream_desk {
     std::size_t present() const noexcept;  // for tests
 
   private:
+    // The options of a group whose publications are kept; else null.
+    const namespace_options* keeping(std::string_view group) const noexcept;
+
     struct member {
         std::shared_ptr<const member_info> info;
         bool doubted = false;

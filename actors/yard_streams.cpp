@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "actors/yard_impl.hpp"
+#include "broker/core/clock.hpp"
 #include "broker/core/names.hpp"
 #include "broker/core/random_text.hpp"
 #include "broker/core/working_for.hpp"
@@ -11,12 +12,6 @@
 
 namespace madang {
 namespace {
-
-std::int64_t unix_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
 
 // Two searches for a byte, which are vector code; find_first_of("\n\r") is a call per byte.
 bool on_one_line(std::string_view json) noexcept {
@@ -52,6 +47,19 @@ void on_every_loop(std::vector<std::unique_ptr<asio_loop>>& loops, std::vector<s
             fn(*hub);
             if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) done();
         });
+}
+
+bool has_history(const namespace_options& options) noexcept { return options.keeps_history(); }
+bool has_presence(const namespace_options& options) noexcept { return options.presence; }
+
+// Why a group cannot be asked for what `has` looks for; nothing when it can.
+std::optional<error> refusal(const namespace_table& all, std::string_view group,
+                             bool (*has)(const namespace_options&) noexcept) {
+    if (!valid_group_name(group)) return fail(errc::bad_request, "channel");
+    const auto* options = all.of_group(group);
+    if (options == nullptr) return fail(errc::unknown_channel);
+    if (!has(*options)) return fail(errc::not_available);
+    return std::nullopt;
 }
 
 }  // namespace
@@ -91,13 +99,10 @@ void yard::publish(publish_request what, answer<position> done) {
 }
 
 void yard::history(history_request what, answer<history_page> done) {
-    if (!valid_group_name(what.group)) return done(fail(errc::bad_request, "channel"));
-    const auto* options = namespaces().of_group(what.group);
-    if (options == nullptr) return done(fail(errc::unknown_channel));
-    if (!options->keeps_history()) return done(fail(errc::not_available));
+    if (const auto why = refusal(namespaces(), what.group, has_history)) return done(*why);
     queries::history query;
     query.now_ms = unix_ms();
-    query.meta_ttl_ms = options->history_meta_ttl.count();
+    query.meta_ttl_ms = namespaces().of_group(what.group)->history_meta_ttl.count();
     query.new_epoch = random_epoch();
     query.most = std::numeric_limits<std::size_t>::max();  // pages: what does not fit is asked for next
     query.what = std::move(what);
@@ -105,38 +110,22 @@ void yard::history(history_request what, answer<history_page> done) {
 }
 
 void yard::remove_history(std::string group, answer<position> done) {
-    if (!valid_group_name(group)) return done(fail(errc::bad_request, "channel"));
-    const auto* options = namespaces().of_group(group);
-    if (options == nullptr) return done(fail(errc::unknown_channel));
-    if (!options->keeps_history()) return done(fail(errc::not_available));
+    if (const auto why = refusal(namespaces(), group, has_history)) return done(*why);
     ask<position>(state_->directory, commands::remove_history{std::move(group), unix_ms()}, std::move(done));
 }
 
-namespace {
-
-// Why presence cannot be asked for; nothing when it can.
-std::optional<error> no_presence(const namespace_table& all, std::string_view group) {
-    if (!valid_group_name(group)) return fail(errc::bad_request, "channel");
-    const auto* options = all.of_group(group);
-    if (options == nullptr) return fail(errc::unknown_channel);
-    if (!options->presence) return fail(errc::not_available);
-    return std::nullopt;
-}
-
-}  // namespace
-
 void yard::presence(presence_request what, answer<presence_page> done) {
-    if (const auto why = no_presence(namespaces(), what.group)) return done(*why);
+    if (const auto why = refusal(namespaces(), what.group, has_presence)) return done(*why);
     ask<presence_page>(state_->directory, queries::presence{std::move(what)}, std::move(done));
 }
 
 void yard::presence_stats(std::string group, answer<presence_counts> done) {
-    if (const auto why = no_presence(namespaces(), group)) return done(*why);
+    if (const auto why = refusal(namespaces(), group, has_presence)) return done(*why);
     ask<presence_counts>(state_->directory, queries::presence_stats{std::move(group)}, std::move(done));
 }
 
 void yard::last_seen(std::string group, std::size_t limit, answer<std::vector<last_seen_entry>> done) {
-    if (const auto why = no_presence(namespaces(), group)) return done(*why);
+    if (const auto why = refusal(namespaces(), group, has_presence)) return done(*why);
     ask<std::vector<last_seen_entry>>(state_->directory, queries::last_seen{std::move(group), limit},
                                       std::move(done));
 }

@@ -165,29 +165,25 @@ struct server::parts {
         return known;
     }
 
-    void open(loop& on, upgrade&& ready) {
+    // What an upgrade and an arrival have in common.
+    template <class Ready>
+    connection_request request_of(Ready& ready, const consumer_route& route) {
         connection_request request;
         request.io = std::move(ready.io);
         request.leftover = std::move(ready.leftover);
         request.known = std::move(ready.known);
-        request.route = &routes.at(ready.route);
+        request.route = &route;
         request.accept_key = std::move(ready.accept_key);
         request.default_subprotocol = std::move(ready.default_subprotocol);
         request.deflate = std::move(ready.deflate);
         request.permit = std::make_unique<slot_permit>(std::move(ready.slot));
-        actors.open(on, std::move(request));
+        return request;
     }
 
+    void open(loop& on, upgrade&& ready) { actors.open(on, request_of(ready, routes.at(ready.route))); }
+
     void open(loop& on, client_arrival&& ready) {
-        connection_request request;
-        request.io = std::move(ready.io);
-        request.leftover = std::move(ready.leftover);
-        request.known = std::move(ready.known);
-        request.route = &client_sessions;
-        request.accept_key = std::move(ready.accept_key);
-        request.default_subprotocol = std::move(ready.default_subprotocol);
-        request.deflate = std::move(ready.deflate);
-        request.permit = std::make_unique<slot_permit>(std::move(ready.slot));
+        auto request = request_of(ready, client_sessions);
         request.entry = std::make_shared<const session_entry>(std::move(ready.entry));
         actors.open(on, std::move(request));
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace madang {
 
@@ -21,6 +22,13 @@ class system_clock_source final : public clock_source {
     steady steady_now() const noexcept override { return std::chrono::steady_clock::now(); }
     wall wall_now() const noexcept override { return std::chrono::system_clock::now(); }
 };
+
+// Unix time now, in milliseconds.
+inline std::int64_t unix_ms() noexcept {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
 
 // Stands still until it is moved. One thread.
 class manual_clock final : public clock_source {
