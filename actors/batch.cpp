@@ -5,12 +5,14 @@
 
 #include "broker/protocol/client_push.hpp"
 #include "broker/protocol/ws_encoder.hpp"
+#include "plugins/host/ports.hpp"
 
 namespace madang {
 
 batch::batch(std::string group, std::uint64_t first, std::vector<event> events)
     : group_(std::move(group)), first_(first), events_(std::move(events)) {
     assert(!events_.empty());
+    for (const auto& e : events_) joins_ = joins_ || !e.for_consumers();
     if (events_.size() == 1) {
         block_ = events_.front().body.root();
         return;
@@ -38,6 +40,28 @@ std::string_view batch::frames(std::size_t from, std::size_t to) const noexcept 
     const auto begin = events_[from].body.text_frame().data();
     const auto last = events_[to - 1].body.text_frame();
     return {begin, static_cast<std::size_t>(last.data() + last.size() - begin)};
+}
+
+std::size_t batch::consumers_until(std::size_t from, std::size_t to) const noexcept {
+    if (!joins_) return to;
+    while (from < to && events_[from].for_consumers()) ++from;
+    return from;
+}
+
+const std::vector<madang_event>& batch::told() const {
+    std::call_once(told_made_, [this] { make_told(); });
+    return told_;
+}
+
+void batch::make_told() const {
+    told_.reserve(events_.size());
+    for (const auto& e : events_) {
+        madang_str type = to_abi(e.type);
+        if (!told_.empty() && told_.back().type.size == type.size &&
+            std::memcmp(told_.back().type.data, type.data, type.size) == 0)
+            type = told_.back().type;
+        told_.push_back({type, to_abi(e.body.bytes()), to_abi(e.body), e.offset});
+    }
 }
 
 std::string_view batch::push_frames::of(std::size_t from, std::size_t to) const noexcept {

@@ -10,6 +10,7 @@
 
 #include "broker/core/payload.hpp"
 #include "broker/core/publication.hpp"
+#include "madang/abi.h"
 
 namespace madang {
 
@@ -28,9 +29,13 @@ struct event {
     // Of publications; `who` of joins and leaves.
     std::uint64_t offset = 0;
     std::int64_t time_ms = 0;
-    std::shared_ptr<const publication_extra> extra;
-    std::shared_ptr<const client_info> who;
-    payload request_id;  // of the request on whose behalf it was sent; empty: none
+    std::shared_ptr<const publication_extra> extra = {};
+    std::shared_ptr<const client_info> who = {};
+    payload request_id = {};  // of the request on whose behalf it was sent; empty: none
+    // Of joins and leaves, and never on its way to another node. `resident`: whoever came or left is
+    // connected to this node. `only_here`: other nodes' members are told by their own.
+    bool resident = false;
+    bool only_here = false;
 
     // The type by which consumers know publications.
     static constexpr std::string_view publication_type = "publication";
@@ -50,11 +55,17 @@ class batch {
     std::uint64_t first() const noexcept { return first_; }
     std::size_t size() const noexcept { return events_.size(); }
     const std::vector<event>& events() const noexcept { return events_; }
+    bool has_joins() const noexcept { return joins_; }  // or leaves
 
     // The frames of events [from, to), 0 <= from < to <= size(), within block()'s block; "" when none of them
     // is for consumers.
     std::string_view frames(std::size_t from, std::size_t to) const noexcept;
     const payload& block() const noexcept { return block_; }
+
+    // events() as the plugin ABI tells of them, by index; made when they are first asked for. Any thread.
+    const std::vector<madang_event>& told() const;
+    // Where the run of events for consumers ends that begins at `from`; <= to.
+    std::size_t consumers_until(std::size_t from, std::size_t to) const noexcept;
 
     // The same as the client protocol's pushes, made when they are first asked for. Any thread.
     struct push_frames {
@@ -70,11 +81,15 @@ class batch {
 
   private:
     void make_pushes() const;
+    void make_told() const;
 
     std::string group_;
     std::uint64_t first_;
     std::vector<event> events_;
     payload block_;
+    bool joins_ = false;  // there are events that are not for consumers
+    mutable std::once_flag told_made_;
+    mutable std::vector<madang_event> told_;
     mutable std::once_flag pushes_made_;
     mutable push_frames pushes_;
 };

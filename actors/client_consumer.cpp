@@ -5,6 +5,7 @@
 #include "actors/session_services.hpp"
 #include "actors/stream_desk.hpp"
 #include "broker/core/clock.hpp"
+#include "monitoring/metrics.hpp"
 
 namespace madang {
 namespace {
@@ -65,6 +66,10 @@ std::shared_ptr<const member_info> client_consumer::info(std::string_view group)
     for (const auto& each : told_)
         if (each.group == group) return each.info;
     return nullptr;
+}
+
+void client_consumer::on_stream_lost(std::string_view group) {
+    if (session_.on_stream_lost(group)) at_.on().metrics().add(counter::streams_lost);
 }
 
 void client_consumer::on_held(const batch& what, std::size_t from, std::size_t to) {

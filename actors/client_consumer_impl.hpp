@@ -28,6 +28,10 @@ class client_consumer final : public client_port, public client_member {
     // -- client_member
     void on_held(const batch& what, std::size_t from, std::size_t to) override;
     void on_command(const client_command& what) override { session_.on_command(what); }
+    bool knows_position(std::string_view group) const noexcept override {
+        return session_.knows_position(group);
+    }
+    void on_stream_lost(std::string_view group) override;
     std::string_view client() const noexcept override { return session_.who().client; }
     std::string_view session() const noexcept override { return session_.session_id(); }
     std::string_view user() const noexcept override { return session_.who().user; }

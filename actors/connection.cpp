@@ -59,9 +59,15 @@ connection::~connection() { assert(consumer_ == nullptr); }
 
 void connection::start() {
     member_id_ = keeper_.id();
-    loop_.metrics().gauge_add(gauge::connections_open, 1);
     const auto& type = *route_->consumer;
-    arm_read();
+    if (background()) {
+        handshake_.reset();
+        channel_ = route_->channel;
+        state_ = state::background;
+    } else {
+        loop_.metrics().gauge_add(gauge::connections_open, 1);
+        arm_read();
+    }
     if (type.kind == MADANG_SYNC) {
         sync_ = std::make_shared<sync_consumer>(*this);
         sync_->enqueue(
@@ -78,8 +84,8 @@ void connection::start() {
                                 reinterpret_cast<madang_connection*>(static_cast<connection_port*>(this)));
         --calls_;
         if (consumer_ == nullptr) {
-            handler_failed("create");
             consumer_gone_ = true;
+            handler_failed("create");
             return;
         }
     }
@@ -102,7 +108,8 @@ void connection::start() {
 }
 
 madang_status connection::accept(std::string_view subprotocol, std::span<const name_value> headers) {
-    if (state_ != state::handshake) return state_ == state::open ? MADANG_INVALID : MADANG_CLOSED;
+    if (state_ != state::handshake)
+        return state_ == state::open || state_ == state::background ? MADANG_INVALID : MADANG_CLOSED;
     if (subprotocol.empty()) {
         subprotocol = handshake_->default_subprotocol;
     } else {
@@ -148,6 +155,8 @@ madang_status connection::close(std::uint16_t code, std::string_view reason) {
         case state::open:
             begin_close(code, reason);
             break;
+        case state::background:
+            return MADANG_INVALID;
         default:
             return MADANG_CLOSED;
     }
@@ -181,10 +190,16 @@ void connection::ping() {
     after_call();
 }
 
+// To closing or ended: the consumer is told of no further event.
+void connection::leave_for(state next) noexcept {
+    state_ = next;
+    if (run_ != nullptr) run_->told.count = 0;
+}
+
 // Before accept: an HTTP response, and the end.
 void connection::refuse(std::string_view response, std::uint16_t code) {
     if (state_ != state::handshake) return;
-    state_ = state::closing;
+    leave_for(state::closing);
     peer_closed_ = true;
     code_ = code;
     loop_.cancel(life_timer_);
@@ -194,7 +209,7 @@ void connection::refuse(std::string_view response, std::uint16_t code) {
 
 void connection::begin_close(std::uint16_t code, std::string_view reason) {
     if (state_ != state::open) return;
-    state_ = state::closing;
+    leave_for(state::closing);
     code_ = code;
     loop_.cancel(life_timer_);
     life_timer_ = loop_.schedule(close_timeout, [this] { end(); });
@@ -220,6 +235,10 @@ void connection::finish_when_flushed() {
 }
 
 void connection::go_away() {
+    if (state_ == state::background) {
+        code_ = close_code::going_away;
+        return end();
+    }
     if (state_ == state::handshake)
         refuse(http_refusal(503, "the server is shutting down", scope_.get(scope_field::request_id)),
                close_code::lost);
@@ -245,8 +264,15 @@ void connection::abandon() noexcept { end(); }
 
 void connection::end() noexcept {
     if (state_ == state::ended) return;
-    state_ = state::ended;
+    leave_for(state::ended);
     loop_.cancel(life_timer_);
+    if (background()) {
+        if (sync_ && code_ == close_code::internal)
+            loop_.metrics().add(counter::background_drops, sync_->drop_events());
+        disconnect_consumer();
+        keeper_.ended();
+        return services_.exit(*this);
+    }
     auto& metrics = loop_.metrics();
     metrics.gauge_add(gauge::connections_open, -1);
     metrics.add(labelled_counter::closes, std::to_string(code_));

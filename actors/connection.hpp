@@ -3,9 +3,12 @@
 //     handshake --accept--> open --close frame sent or received--> closing --flushed, or timed out--> ended
 //         \--close, time-out, failure--> refused (403, 500, 503) --flushed--> ended
 //
+// A background consumer has one too, without a client: background --failure, the server's end--> ended.
+//
 // No CAF, no Asio: transport, loop and services are seams, so tests drive it over memory (tests/unit/actors).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -53,15 +56,18 @@ struct consumer_route {
     std::chrono::milliseconds pong_timeout{0};
     std::uint32_t max_groups = 0;
     std::uint32_t sync_queue = 0;
+    std::string channel;  // of a background consumer; else ""
 };
 
 // Holds a place among the allowed connections until it is destroyed.
 class connection_permit {
   public:
     virtual ~connection_permit() = default;
+    virtual void idle() {}  // a background consumer's: it would take another event
 };
 
-// A handshake that was checked and routed, waiting for its consumer's answer.
+// A handshake that was checked and routed, waiting for its consumer's answer. Or a background consumer's
+// beginning: then without transport, and its permit is held until the connection is destroyed.
 struct connection_request {
     std::unique_ptr<transport> io;
     std::string leftover;  // bytes that came behind the request's head
@@ -80,6 +86,8 @@ class client_member {
     // Events of a group that it is in with delivery::client_held.
     virtual void on_held(const batch& what, std::size_t from, std::size_t to) = 0;
     virtual void on_command(const client_command& what) = 0;
+    virtual bool knows_position(std::string_view group) const noexcept = 0;  // of that group's stream
+    virtual void on_stream_lost(std::string_view group) = 0;
     virtual std::string_view client() const noexcept = 0;   // its id
     virtual std::string_view session() const noexcept = 0;  // "" for what is not emulated
     virtual std::string_view user() const noexcept = 0;     // "" until it is known
@@ -152,6 +160,9 @@ class connection final : public connection_port,
     void on_command(const client_command& what);
     // Calls fn as one of the consumer's functions.
     void run(std::string_view where, const std::function<void()>& fn);
+    // A background consumer: it is in a call, or others wait before the next.
+    bool busy() const noexcept;
+    void became_idle();
     // The server shuts down: close 1001, client sessions 3001 (503 before accept).
     void go_away();
     // The actor was killed or failed: like a lost connection.
@@ -178,6 +189,7 @@ class connection final : public connection_port,
     void deliver(const batch& what, std::size_t from, std::size_t to, delivery how) override;
 
     const consumer_route& route() const noexcept { return *route_; }
+    bool background() const noexcept { return !route_->channel.empty(); }
     const std::shared_ptr<const session_entry>& entry() const noexcept { return entry_; }
     client_member* client() const noexcept { return client_; }
     void set_client(client_member* who) noexcept { client_ = who; }  // by its consumer, while that lives
@@ -194,9 +206,15 @@ class connection final : public connection_port,
     void sync_result(madang_status status, std::string_view where);
 
   private:
-    enum class state : std::uint8_t { handshake, open, closing, ended };
+    enum class state : std::uint8_t { handshake, background, open, closing, ended };
     enum class pause : std::uint8_t { outbox = 1, credit = 2, sync_queue = 4 };
     struct handshake;
+    // Events of which the consumer is told in one call, or one by one.
+    struct event_run {
+        const event* first;
+        std::size_t size;
+        madang_events told;
+    };
     struct user_timer {
         std::uint64_t id;
         std::uint64_t repeat_ms;
@@ -208,15 +226,21 @@ class connection final : public connection_port,
     template <class Function>
     void call(std::string_view where, Function fn);
     void after_call();
+    // The event of which the consumer is being told; null: none.
+    const event* current() const noexcept {
+        return run_ == nullptr ? nullptr : run_->first + std::min(run_->told.at, run_->size - 1);
+    }
     // On whose behalf the consumer is called: of the request that sent the event it handles, else its own.
     std::string_view sent_by() const noexcept {
-        return current_ != nullptr && current_->request_id ? current_->request_id.bytes()
-                                                           : scope_.get(scope_field::request_id);
+        const auto* about = current();
+        return about != nullptr && about->request_id ? about->request_id.bytes()
+                                                     : scope_.get(scope_field::request_id);
     }
+    void leave_for(state next) noexcept;
     madang_status may_join(std::string_view group) const noexcept;
     void count_failure(std::string_view where);
     void handler_failed(std::string_view where);  // counts it, and closes
-    void note_slow(std::string_view where, std::uint64_t ticks);
+    void note_slow(std::string_view where, std::uint64_t ticks, std::size_t calls = 1);
 
     void on_readable(bool alive) override;
     void on_writable(bool alive) override;
@@ -240,6 +264,7 @@ class connection final : public connection_port,
     void hand_out(const batch& what, std::size_t from, std::size_t to, delivery how);
     void hand_to_client(const batch& what, std::size_t from, std::size_t to, bool joins);
     void hand_to_consumer(const batch& what, std::size_t from, std::size_t to);
+    void tell_consumer(event_run&& run);
     void count_outbox() noexcept;
     void write_out();
     void refuse(std::string_view response, std::uint16_t code);
@@ -286,7 +311,7 @@ class connection final : public connection_port,
     std::unique_ptr<connection_permit> permit_;
     std::shared_ptr<const session_entry> entry_;
     client_member* client_ = nullptr;
-    const event* current_ = nullptr;  // of which the consumer is being told
+    event_run* run_ = nullptr;  // of which the consumer is being told
     std::unique_ptr<std::vector<user_timer>> timers_;
     std::optional<rate_limit> limiter_;
     mutable std::string channel_;

@@ -17,16 +17,18 @@ constexpr std::size_t max_timers = 16;  // abi.h: timer_start
 
 }  // namespace
 
-void connection::note_slow(std::string_view where, std::uint64_t ticks) {
+// `calls`: that took so long together.
+void connection::note_slow(std::string_view where, std::uint64_t ticks, std::size_t calls) {
     static const double per_tick = 1 / handler_clock::ticks_per_second();
     const double seconds = static_cast<double>(ticks) * per_tick;
-    loop_.metrics().observe(histogram::handler_seconds, seconds);
+    loop_.metrics().observe(histogram::handler_seconds, seconds / static_cast<double>(calls), calls);
     if (seconds * 1e3 <= static_cast<double>(route_->handler_budget.count())) return;
     loop_.metrics().add(labelled_counter::slow_handlers, route_->plugin);
     log_warn("handler.slow", {{"plugin", route_->plugin},
                               {"consumer", route_->name},
                               {"handler", where},
                               {"ms", static_cast<std::int64_t>(seconds * 1e3)},
+                              {"calls", static_cast<std::int64_t>(calls)},
                               {"budget_ms", static_cast<std::int64_t>(route_->handler_budget.count())},
                               {"request_id", scope_.get(scope_field::request_id)},
                               {"sent_by", sent_by()}});
@@ -43,7 +45,10 @@ void connection::count_failure(std::string_view where) {
 
 void connection::handler_failed(std::string_view where) {
     count_failure(where);
-    if (state_ == state::handshake)
+    if (state_ == state::background) {
+        code_ = close_code::internal;
+        end();
+    } else if (state_ == state::handshake)
         refuse(http_refusal(500, "the consumer failed", scope_.get(scope_field::request_id)),
                close_code::internal);
     else
@@ -91,6 +96,7 @@ void connection::on_event(const event& e) {
                 loop_.metrics().add(counter::drops_oldest);
                 break;
             case sync_consumer::queued::full:
+                if (background()) return loop_.metrics().add(counter::background_drops);
                 loop_.metrics().add(counter::drops_disconnect);
                 begin_close(close_code::slow, "too slow");
                 if (calls_ == 0) after_call();
@@ -98,9 +104,10 @@ void connection::on_event(const event& e) {
         return;
     }
     in_event_ = true;
-    current_ = &e;
+    event_run run{&e, 1, {nullptr, 1, 0}};
+    run_ = &run;
     call(e.type, [&](madang_consumer* c) { return type.event(c, to_abi(e.type), to_abi(e.body)); });
-    current_ = nullptr;
+    run_ = nullptr;
     in_event_ = false;
 }
 
@@ -163,47 +170,58 @@ void connection::hand_to_client(const batch& what, std::size_t from, std::size_t
 }
 
 void connection::hand_to_consumer(const batch& what, std::size_t from, std::size_t to) {
-    auto& metrics = loop_.metrics();
     if (sync_ || consumer_ == nullptr) {
         for (auto i = from; i < to && !consumer_gone_; ++i)
             if (what.events()[i].for_consumers()) on_event(what.events()[i]);
         return;
     }
-    // The fast way for async consumers: as on_event, but the clock is read once per event and the books are
-    // kept once per batch.
-    const auto event_function = route_->consumer->event;
-    static const double per_tick = 1 / handler_clock::ticks_per_second();
-    static const auto ticks_per_ms = static_cast<std::uint64_t>(handler_clock::ticks_per_second() / 1e3);
-    const auto budget = ticks_per_ms * static_cast<std::uint64_t>(route_->handler_budget.count());
-    const auto begin = handler_clock::now();
-    auto last = begin;
-    std::size_t called = 0;
-    std::string_view failed;
+    // The fast way for async consumers: as on_event, but the clock is read and the books are kept once for
+    // all that it is told at once.
+    const auto& told = what.told();
+    for (auto i = from; i < to && state_ != state::closing && state_ != state::ended;) {
+        const auto end = what.consumers_until(i, to);
+        if (i == end) {
+            ++i;
+            continue;
+        }
+        tell_consumer({what.events().data() + i, end - i, {told.data() + i, end - i, 0}});
+        i = end;
+    }
+}
+
+void connection::tell_consumer(event_run&& run) {
+    const auto& type = *route_->consumer;
+    auto& told = run.told;
     loop_.note_running(&route_->label);
     const working_for mine(*this);
     ++calls_;
     in_event_ = true;
-    for (auto i = from; i < to && state_ != state::closing && state_ != state::ended; ++i) {
-        const auto& e = what.events()[i];
-        if (!e.for_consumers()) continue;
-        current_ = &e;
-        const auto status = event_function(consumer_, to_abi(e.type), to_abi(e.body));
-        const auto now = handler_clock::now();
-        if (now - last > budget) note_slow(e.type, now - last);
-        last = now;
-        ++called;
-        if (status != MADANG_OK) {
-            failed = e.type;
-            break;
+    run_ = &run;
+    const auto begin = handler_clock::now();
+    auto status = MADANG_OK;
+    if (type.events != nullptr) {
+        status = type.events(consumer_, &told);
+    } else {
+        while (told.at < told.count) {
+            const auto& each = told.list[told.at];
+            status = type.event(consumer_, each.type, each.payload);
+            if (status != MADANG_OK) break;
+            ++told.at;
         }
     }
+    const auto ticks = handler_clock::now() - begin;
     in_event_ = false;
     --calls_;
-    if (called != 0)
-        metrics.observe(histogram::handler_seconds,
-                        static_cast<double>(last - begin) * per_tick / static_cast<double>(called), called);
-    if (!failed.empty()) handler_failed(failed);
-    current_ = nullptr;
+    const std::string_view last = current()->type;
+    note_slow(last, ticks, std::clamp<std::size_t>(told.at, 1, run.size));
+    if (status != MADANG_OK) handler_failed(last);
+    run_ = nullptr;
+}
+
+bool connection::busy() const noexcept { return sync_ && !sync_->idle(); }
+
+void connection::became_idle() {
+    if (state_ == state::background) permit_->idle();
 }
 
 void connection::fire_timer(std::uint64_t id) {
@@ -260,7 +278,8 @@ std::string_view connection::channel() const noexcept {
 }
 
 madang_status connection::send(madang_frame kind, const payload& message) {
-    if (state_ != state::open) return state_ == state::handshake ? MADANG_INVALID : MADANG_CLOSED;
+    if (state_ != state::open)
+        return state_ == state::handshake || state_ == state::background ? MADANG_INVALID : MADANG_CLOSED;
     loop_.metrics().add(counter::messages_out);
     const auto role = in_event_ ? outbox::role::publication : outbox::role::answer;
     if (kind == MADANG_BINARY) return queue(message.root(), message.binary_frame(), role);
@@ -282,6 +301,7 @@ madang_status connection::send_publication(madang_frame kind, const payload& mes
 }
 
 madang_status connection::group_add(std::string_view group, madang_delivery how) {
+    if (background() && how != MADANG_TO_HANDLER) return MADANG_INVALID;
     return join(group, to_delivery(how), nullptr);
 }
 
@@ -314,8 +334,9 @@ payload connection::request_id() const {
 }
 
 std::optional<publication> connection::current_publication() const {
-    if (current_ == nullptr || current_->what != event::kind::publication) return std::nullopt;
-    return to_publication(*current_);
+    const auto* about = current();
+    if (about == nullptr || about->what != event::kind::publication) return std::nullopt;
+    return to_publication(*about);
 }
 
 std::function<void(std::function<void()>)> connection::poster() {

@@ -9,7 +9,9 @@ namespace madang {
 group_actor::group_actor(caf::actor_config& config, hub& home, std::string name)
     : pinned_actor(config, home.on()), home_(home), core_(std::move(name), home.loops()) {
     set_down_handler([this](caf::down_msg& down) {
-        on_leave(down.source.id());  // a connection's id is its actor's
+        const auto member = down.source.id();  // a connection's id is its actor's
+        home_.member_left(core_.name(), member);
+        on_leave(member);
         end_if_empty();
     });
 }
@@ -23,7 +25,7 @@ caf::behavior group_actor::make_behavior() {
         },
         [this](parcels::join& what) { on_join(what); },
         [this](parcels::leave& what) {
-            demonitor(caf::actor_cast<caf::actor_addr>(what.who));
+            if (what.who) demonitor(caf::actor_cast<caf::actor_addr>(what.who));
             on_leave(what.member);
             end_if_empty();
         },
@@ -32,8 +34,11 @@ caf::behavior group_actor::make_behavior() {
 
 void group_actor::on_join(parcels::join& what) {
     const auto from = core_.next_sequence();
-    if (core_.join(what.member, what.loop)) {
+    const bool made = core_.join(what.member, what.loop);
+    if (what.loop >= home_.loops()) return;  // another node: its hub says when it goes
+    if (made) {
         monitor(caf::actor_cast<caf::actor>(what.who));
+        ++members_here_;
         home_.on().metrics().gauge_add(gauge::members, 1);
     }
     home_.tell(what.loop, parcels::joined{core_.name(), what.member, from});
@@ -41,9 +46,9 @@ void group_actor::on_join(parcels::join& what) {
 
 void group_actor::on_leave(std::uint64_t member) {
     const auto loop = core_.leave(member);
-    if (!loop) return;
+    if (!loop || *loop >= home_.loops()) return;
+    --members_here_;
     home_.on().metrics().gauge_add(gauge::members, -1);
-    home_.member_left(core_.name(), member);
     const auto pending = core_.has_pending() ? member_table::pending::yes : member_table::pending::no;
     home_.tell(*loop, parcels::left{core_.name(), member, core_.next_sequence(), pending});
 }
@@ -58,7 +63,7 @@ void group_actor::end_if_empty() {
 void group_actor::hand_out() {
     touched_ = false;
     if (const auto batch = core_.take_batch()) {
-        for (std::size_t loop = 0; loop < home_.loops(); ++loop)
+        for (std::size_t loop = 0; loop < core_.loops(); ++loop)
             if (core_.owes(loop)) home_.tell(loop, parcels::deliver{batch});
         core_.settle();
     }
@@ -66,7 +71,7 @@ void group_actor::hand_out() {
 }
 
 void group_actor::on_exit() {
-    home_.on().metrics().gauge_add(gauge::members, -static_cast<std::int64_t>(core_.members()));
+    home_.on().metrics().gauge_add(gauge::members, -static_cast<std::int64_t>(members_here_));
     home_.group_exited(*this);
 }
 

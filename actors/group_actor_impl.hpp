@@ -27,7 +27,7 @@ class group_actor final : public pinned_actor {
     // group_touched.
     void hand_out();
     const std::string& group() const noexcept { return core_.name(); }
-    std::size_t members() const noexcept { return core_.members(); }
+    std::size_t members() const noexcept { return members_here_; }  // other nodes' are not among them
 
   private:
     void on_exit() override;
@@ -37,6 +37,7 @@ class group_actor final : public pinned_actor {
 
     hub& home_;
     group_core core_;
+    std::size_t members_here_ = 0;
     bool touched_ = false;
 };
 

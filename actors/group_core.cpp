@@ -6,6 +6,7 @@ namespace madang {
 
 bool group_core::join(member_id member, std::size_t loop) {
     if (!loop_of_.emplace(member, static_cast<std::uint32_t>(loop)).second) return false;
+    if (loop >= loops_.size()) loops_.resize(loop + 1);
     ++loops_[loop].members;
     return true;
 }

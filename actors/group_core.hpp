@@ -13,13 +13,16 @@
 namespace madang {
 
 // Lives on the group's home loop. Members are known by their connection's id; their delivery is the loops'
-// business (member_table). Every join is matched by one leave, whether asked for or because the member died;
-// a second leave of the same member is ignored.
+// business (member_table). Another node with members is a member too, on a "loop" of its own behind this
+// node's. Every join is matched by one leave, whether asked for or because the member died; a second leave of
+// the same member is ignored.
 class group_core {
   public:
     using member_id = std::uint64_t;
 
     group_core(std::string name, std::size_t loops) : name_(std::move(name)), loops_(loops) {}
+    // Those that members may be on: this node's, and behind them other nodes'.
+    std::size_t loops() const noexcept { return loops_.size(); }
 
     const std::string& name() const noexcept { return name_; }
     // True when the member is new. It receives from next_sequence() on.

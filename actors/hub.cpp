@@ -25,13 +25,13 @@ std::size_t bytes_of(const event& e) { return e.type.size() + e.body.bytes().siz
 }  // namespace
 
 hub::hub(asio_loop& on, hub_directory& all)
-    : loop_(on), all_(all), desk_(*this, *all.namespaces, all.node), outgoing_(all.credits.size()) {}
+    : loop_(on),
+      all_(all),
+      desk_(*this, *all.namespaces, all.node),
+      outgoing_(all.credits.size()),
+      taker_(*this, all.hand_over) {}
 // Groups that go with it find themselves forgotten already.
 hub::~hub() { auto last = std::move(homes_); }
-
-std::size_t hub::home_of(std::string_view group) const noexcept {
-    return loops() == 1 ? 0 : std::hash<std::string_view>{}(group) % loops();
-}
 
 // ------------------------------------------------------------------------------------------- connections
 
@@ -118,6 +118,7 @@ void hub::tell_join(std::uint64_t member, std::string_view group, std::shared_pt
 // A consumer's connection, where its group's namespace keeps presence.
 std::shared_ptr<const member_info> hub::presence_of(connection& who, std::string_view group) const {
     if (const auto* client = who.client()) return client->info(group);
+    if (who.background()) return nullptr;
     const auto* options = all_.namespaces->of_group(group);
     if (options == nullptr || !options->presence) return nullptr;
     auto info = std::make_shared<member_info>();
@@ -173,9 +174,16 @@ madang_status hub::channel_send(std::size_t loop, std::uint64_t member, event wh
     return MADANG_OK;
 }
 
+madang_status hub::background_send(const hub_directory::background_address& to, event what) {
+    loop_.metrics().add(counter::channel_sends);
+    tell(to.loop, parcels::background_event{to.plugin, to.which, std::move(what)});
+    return MADANG_OK;
+}
+
 // To this loop: done now, as an actor message where an actor is meant. To another: into its envelope.
 void hub::tell(std::size_t loop, parcel what) {
     if (loop == loop_.index()) return handle(what);
+    if (loop >= loops()) return tell_peer(loop - loops(), what);
     auto& mail = outgoing_[loop];
     if (!mail) {
         mail = std::make_shared<envelope>();
@@ -187,6 +195,8 @@ void hub::tell(std::size_t loop, parcel what) {
     if (auto* batch = std::get_if<parcels::deliver>(&what))
         bytes = batch->what->frames(0, batch->what->size()).size();
     if (auto* direct = std::get_if<parcels::send_event>(&what)) bytes = bytes_of(direct->what);
+    if (auto* direct = std::get_if<parcels::background_event>(&what)) bytes = bytes_of(direct->what);
+    if (auto* mail_item = std::get_if<parcels::from_peer>(&what)) bytes = mail_item->what.bytes;
     mail->bytes += bytes;
     if (bytes != 0) all_.credits[loop]->take(bytes);
     mail->parcels.push_back(std::move(what));
@@ -202,11 +212,17 @@ void hub::handle(parcel& what) {
     struct visitor {
         hub& self;
         void operator()(parcels::publish& p) {
-            if (!p.ticket && !self.desk_.keeps(p.group)) return self.at_home(p.group, p, create::no);
+            if (self.away(p.group)) return self.publish_away(p);
+            if (!p.ticket && !self.desk_.concerns(p.group)) return self.at_home(p.group, p, create::no);
+            if (self.hold_publish(p)) return;
             self.desk_.send(p.group, std::move(p.what), std::move(p.ticket));
         }
         void operator()(parcels::join& p) { self.join_home(p); }
-        void operator()(parcels::leave& p) { self.at_home(p.group, p, create::no); }
+        void operator()(parcels::leave& p) {
+            self.member_left(p.group,
+                             p.member);  // here and now, as joins are: it may come again in this turn
+            self.at_home(p.group, p, create::no);
+        }
         void operator()(parcels::joined& p) {
             if (auto* who = self.find(p.member)) self.members_.joined(*who, p.group, p.from);
         }
@@ -215,16 +231,32 @@ void hub::handle(parcel& what) {
         }
         void operator()(parcels::deliver& p) { self.members_.deliver(*p.what); }
         void operator()(parcels::rejoin& p) { self.rejoin(p.group); }
-        void operator()(parcels::stale& p) { self.desk_.stale(p.group, p.client); }
+        void operator()(parcels::stale& p) { self.desk_.stale(p.who); }
+        void operator()(parcels::lost& p) { self.tell_lost(p.group, losers::those_who_know_a_position); }
         void operator()(parcels::answer& p) {
             if (auto* who = self.find(p.whom->member))
                 who->run("subscribed", [&] { p.whom->done(std::move(*p.what)); });
+        }
+        void operator()(parcels::question& p) {
+            if (self.away(p.group)) return p.done(fail(errc::busy, "the group's node"));
+            if (self.hold_question(p)) return;
+            self.desk_.ask(p.group, std::move(p.what), std::move(p.done));
         }
         void operator()(parcels::stored& p) { self.desk_.complete(*p.what, std::move(p.answers)); }
         void operator()(parcels::send_event& p) {
             auto found = self.connections_.find(p.member);
             if (found != self.connections_.end())
                 caf::anon_send(caf::actor_cast<caf::actor>(found->second.actor), std::move(p));
+        }
+        void operator()(parcels::from_peer& p) { self.peer_said(p.peer, p.link, p.what); }
+        void operator()(parcels::to_peer& p) {
+            if (self.send_peer(p.peer, p.what)) return;
+            if (const auto* call = std::get_if<peer_parcels::call>(&p.what))
+                self.all_.calls.refused(call->ticket,
+                                        fail(errc::busy, "there is no link to the group's node"));
+        }
+        void operator()(parcels::background_event& p) {
+            caf::anon_send(self.all_.plugins[p.plugin], std::move(p));
         }
     };
     std::visit(visitor{*this}, what);
@@ -240,6 +272,7 @@ void hub::at_home(const std::string& group, Parcel& what, create missing) {
         found = homes_.try_emplace(group).first;
         std::tie(found->second.actor, found->second.group) = spawn_group_actor(*this, group);
         loop_.metrics().gauge_add(gauge::groups, 1);
+        if (away(group)) to_owner(peer_parcels::interest{group, true});
     }
     auto& home = found->second;
     if (home.actor)
@@ -260,6 +293,9 @@ void hub::group_emptied(group_actor& which) {
     if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
     auto last = std::move(found->second.actor);
     homes_.erase(found);
+    if (away(which.group())) to_owner(peer_parcels::interest{which.group(), false});
+    desk_.emptied(which.group());
+    residents_.emptied(which.group());
     loop_.metrics().gauge_add(gauge::groups, -1);
 }
 
@@ -284,6 +320,7 @@ void hub::restart_group(const std::string& name) {
     std::tie(found->second.actor, found->second.group) = spawn_group_actor(*this, name);
     loop_.schedule(rejoin_patience, [this, name] { desk_.confirm(name); });
     for (std::size_t loop = 0; loop < loops(); ++loop) tell(loop, parcels::rejoin{name});
+    rejoin_peers(name);
     // Members' joins are on their way; what waited comes behind those of this loop.
     for (auto& each : std::exchange(found->second.waiting, {})) handle(each);
 }
@@ -293,6 +330,22 @@ void hub::rejoin(const std::string& group) {
         auto info =
             all_.namespaces->any_presence() ? presence_of(static_cast<connection&>(who), group) : nullptr;
         tell_join(who.member_id(), group, std::move(info), nullptr);
+    });
+    tell_lost(group, losers::all);  // what the actor that failed still had to hand out
+}
+
+// Such a session gets nothing more of the group: a later publication would move its client's position past
+// what is missing. It is told later, not from within, since it leaves the group upon it.
+void hub::tell_lost(const std::string& group, losers who) {
+    members_.each(group, [&](group_member& member, delivery& how) {
+        const auto* client = static_cast<connection&>(member).client();
+        const bool live = how == delivery::client || how == delivery::client_and_joins;
+        const bool held = how == delivery::client_held && who == losers::all;
+        if (client == nullptr || !(live || held) || !client->knows_position(group)) return;
+        how = delivery::client_held;
+        post(member.member_id(), [group](connection& each) {
+            if (auto* told = each.client()) each.run("lost", [&] { told->on_stream_lost(group); });
+        });
     });
 }
 
@@ -304,7 +357,9 @@ void hub::join_home(parcels::join& what) {
     auto info = std::move(what.info);
     auto ask = std::move(what.ask);
     at_home(group, what, create::yes);
-    desk_.joined(group, member, std::move(info), std::move(ask));
+    if (away(group)) return away_.joined(group, member, std::move(info), std::move(ask));
+    desk_.joined(group, member, std::move(info), nullptr);
+    if (ask) ask_stream(group, std::move(ask));
 }
 
 void hub::hand_to_group(const std::string& group, event&& what) {
@@ -336,13 +391,42 @@ std::string hub::random_epoch() { return madang::random_epoch(); }
 
 void hub::count_refused() { loop_.metrics().add(counter::publications_refused); }
 
+void hub::stream_began(const std::string& group) {
+    tell_began(group);
+    if (!answers_.empty()) began_.push_back(group);
+}
+
+void hub::tell_began(const std::string& group) {
+    for (std::size_t loop = 0; loop < loops(); ++loop) tell(loop, parcels::lost{group});
+    for (std::size_t peer = 0; peer < boxes_.size(); ++peer)
+        if (boxes_[peer].interests.contains(group)) send_peer(peer, peer_parcels::lost{group});
+}
+
+void hub::presence_unwritten(std::size_t count) {
+    loop_.metrics().gauge_add(gauge::presence_unwritten,
+                              static_cast<std::int64_t>(count) - static_cast<std::int64_t>(unwritten_));
+    unwritten_ = count;
+    if (count == 0 || std::exchange(repairing_, true)) return;
+    loop_.schedule(all_.presence_retry, [this] { repair_presence(); });
+}
+
+void hub::repair_presence() {
+    repairing_ = false;
+    if (all_.kept->health())
+        desk_.repair_presence();
+    else
+        presence_unwritten(unwritten_);
+}
+
+void hub::count_repaired() { loop_.metrics().add(counter::presence_repaired); }
+
 // ------------------------------------------------------------------------------------------- the server's
 // commands
 
 std::vector<connection*> hub::selected(const client_selector& whom) const {
     std::vector<connection*> result;
     const auto add = [&](connection* who) {
-        if (who == nullptr) return;
+        if (who == nullptr || who->background()) return;
         const auto* client = who->client();
         if (!whom.client.empty() && whom.client != (client != nullptr ? client->client() : who->channel()))
             return;
@@ -371,9 +455,12 @@ std::size_t hub::command(const client_selector& whom, const client_command& what
 }
 
 void hub::add_figures(node_figures& to, std::unordered_set<std::string>& users) const {
-    to.clients += connections_.size();
     to.groups += homes_.size();
-    for (const auto& [id, seat] : connections_) to.subscriptions += seat.who->membership_count();
+    for (const auto& [id, seat] : connections_) {
+        if (seat.who->background()) continue;
+        ++to.clients;
+        to.subscriptions += seat.who->membership_count();
+    }
     for (const auto& [user, id] : by_user_) users.insert(user);
 }
 
@@ -396,8 +483,11 @@ void hub::flush() {
         const auto loop = each.whom->loop;
         tell(loop, std::move(each));
     }
+    // To those who knew no position before they were answered just now.
+    for (const auto& group : std::exchange(began_, {})) tell_began(group);
     for (std::size_t loop = 0; loop < outgoing_.size(); ++loop)
         if (outgoing_[loop]) caf::anon_send(all_.hubs[loop], std::exchange(outgoing_[loop], nullptr));
+    for (std::size_t peer = 0; peer < boxes_.size(); ++peer) post_mail(peer);
 }
 
 }  // namespace madang

@@ -1,12 +1,13 @@
 // The actor around a loop's hub.
 //
-//   accepts    envelope_ptr from other loops' hubs and from threads that are no loops; ok_atom: credit is
-//   available again sends      envelopes, through hub spawned by yard, one per loop, before the loops run
-//   runs on    its loop
-//   dies       with the system; a handler that throws is logged and counted, and the actor goes on
-//   queue      its mailbox, bounded by the loop's credit
+//   accepts    mail and credit from the hubs of other nodes; envelope_ptr from other loops' hubs and from
+//   threads that are no loops; ok_atom: credit is available again sends      envelopes, through hub spawned
+//   by yard, one per loop, before the loops run runs on    its loop dies       with the system; a handler
+//   that throws is logged and counted, and the actor goes on queue      its mailbox, bounded by the loop's
+//   credit
 #include <caf/all.hpp>
 
+#include "actors/cluster_words_impl.hpp"
 #include "actors/hub_impl.hpp"
 #include "actors/pinned_actor_impl.hpp"
 #include "broker/core/log.hpp"
@@ -22,6 +23,13 @@ class hub_actor final : public pinned_actor {
     caf::behavior make_behavior() override {
         return {
             [this](envelope_ptr& mail) { contained([&] { hub_.open(*mail); }); },
+            // From the hubs of other nodes.
+            [this](peer_mail_atom, std::uint64_t place, std::uint64_t link, const std::string& bytes) {
+                contained([&] { hub_.mail_came(place, link, bytes); });
+            },
+            [this](peer_credit_atom, std::uint64_t place, std::uint64_t link, std::uint64_t bytes) {
+                contained([&] { hub_.credit_came(place, link, bytes); });
+            },
             [this](caf::ok_atom) { contained([&] { hub_.credit_returned(); }); },
         };
     }

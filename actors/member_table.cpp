@@ -24,6 +24,7 @@ auto membership_of(Memberships& all, std::string_view group) {
 // next lines are fetched while others are served.
 constexpr std::size_t prefetch_distance = 2;
 void prefetch(const group_member* who) noexcept {
+    if (who == nullptr) return;
     const auto* bytes = reinterpret_cast<const char*>(who);
     for (int line = 0; line < 4; ++line) __builtin_prefetch(bytes + 64 * line);
 }

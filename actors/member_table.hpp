@@ -74,6 +74,10 @@ class member_table {
     template <class Function>
     void restarted(std::string_view group, Function fn);
 
+    // fn(member, how&) for each that wants to be in the group; fn changes no membership.
+    template <class Function>
+    void each(std::string_view group, Function fn);
+
     std::size_t groups() const noexcept { return groups_.size(); }
 
   private:
@@ -113,6 +117,14 @@ void member_table::remove_all(group_member& who, Function fn) {
         erase_member(*group, index);
         tidy(*group);
     }
+}
+
+template <class Function>
+void member_table::each(std::string_view group, Function fn) {
+    auto* g = find(group);
+    if (g == nullptr) return;
+    for (auto& m : g->members)
+        if (m.who != nullptr && m.wanted) fn(*m.who, m.how);
 }
 
 template <class Function>

@@ -8,6 +8,7 @@
 #include <caf/actor_control_block.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -15,6 +16,7 @@
 
 #include "actors/batch.hpp"
 #include "actors/member_table.hpp"
+#include "actors/peer_mail.hpp"
 #include "actors/stream_desk.hpp"
 
 namespace madang {
@@ -58,9 +60,16 @@ struct deliver {
 struct rejoin {  // the group's actor was restarted and knows nobody
     std::string group;
 };
-struct stale {  // to a group's home: an entry of a process that ended
+struct stale {  // to a group's home
+    stale_entry who;
+};
+struct question {  // to a group's home, about its stream
     std::string group;
-    std::string client;
+    store_request what;
+    std::function<void(store_answer&&)> done;  // on that loop
+};
+struct lost {  // from a group's home: its stream began anew
+    std::string group;
 };
 struct answer {  // from a group's home to a subscriber's loop
     std::shared_ptr<subscribe_ticket> whom;
@@ -77,11 +86,37 @@ struct send_event {
     event what;
 };
 
+// Between the hub that speaks with another node and the group's home.
+struct from_peer {
+    std::size_t peer;    // in cluster_routes::peers
+    std::uint64_t link;  // over which it came
+    peer_mail::item what;
+};
+struct to_peer {
+    std::size_t peer;
+    peer_parcel what;
+};
+
+// To a plugin's actor: sent to the channel of a background consumer.
+struct background_event {
+    std::size_t plugin;  // in hub_directory::plugins
+    std::size_t which;   // of its background consumers
+    event what;
+};
+// From an instance of one; never in an envelope.
+struct background_idle {
+    std::size_t which;
+};
+struct background_gone {
+    std::size_t which;
+};
+
 }  // namespace parcels
 
 using parcel = std::variant<parcels::publish, parcels::join, parcels::leave, parcels::joined, parcels::left,
-                            parcels::deliver, parcels::rejoin, parcels::stale, parcels::stored,
-                            parcels::answer, parcels::send_event>;
+                            parcels::deliver, parcels::rejoin, parcels::stale, parcels::question,
+                            parcels::lost, parcels::stored, parcels::answer, parcels::send_event,
+                            parcels::background_event, parcels::from_peer, parcels::to_peer>;
 
 struct envelope {
     std::size_t from = no_loop;  // the sending loop
@@ -98,3 +133,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::publish)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::join)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::leave)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::send_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::background_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::background_idle)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::background_gone)

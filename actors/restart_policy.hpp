@@ -15,17 +15,22 @@ class restart_policy {
     static constexpr std::chrono::milliseconds longest{30'000};
     static constexpr std::chrono::seconds quiet{60};  // without a failure: forgotten
 
+    explicit restart_policy(std::chrono::milliseconds most = longest, std::chrono::seconds until = quiet)
+        : most_(most), until_(until) {}
+
     // Called at a failure; how long to wait before the restart. The first is immediate.
     std::chrono::milliseconds next_delay(clock::time_point now) noexcept {
-        if (failures_ != 0 && now - last_ >= quiet) failures_ = 0;
+        if (failures_ != 0 && now - last_ >= until_) failures_ = 0;
         last_ = now;
         const unsigned n = failures_++;
         if (n == 0) return std::chrono::milliseconds{0};
-        return std::min(longest, first * (1 << std::min(n - 1, 12u)));
+        return std::min(most_, first * (1 << std::min(n - 1, 12u)));
     }
     unsigned failures() const noexcept { return failures_; }
 
   private:
+    std::chrono::milliseconds most_;
+    std::chrono::seconds until_;
     clock::time_point last_{};
     unsigned failures_ = 0;
 };

@@ -13,7 +13,8 @@ sync_consumer::sync_consumer(connection& owner)
       loop_(owner.on()),
       channel_(owner.channel()),
       poster_(owner.poster()),
-      request_id_(owner.request_id()) {}
+      request_id_(owner.request_id()),
+      background_(owner.background()) {}
 
 const scope& sync_consumer::get_scope() const noexcept { return owner_.get_scope(); }
 
@@ -33,6 +34,10 @@ sync_consumer::queued sync_consumer::enqueue(call what, std::size_t limit, bool 
     calls_.push_back(std::move(what));
     if (!running_) run_next();
     return outcome;
+}
+
+std::size_t sync_consumer::drop_events() {
+    return std::erase_if(calls_, [](const call& each) { return each.droppable; });
 }
 
 void sync_consumer::run_next() {
@@ -59,6 +64,7 @@ void sync_consumer::drain() {
         running_ = false;
         owner_.sync_result(each.status, each.where);
         if (!running_ && !calls_.empty()) run_next();
+        if (idle()) owner_.became_idle();
         owner_.keeper().release();  // the one of run_next
     }
 }
@@ -90,6 +96,7 @@ void sync_consumer::wake() {
 }
 
 madang_status sync_consumer::accept(std::string_view subprotocol, std::span<const name_value> headers) {
+    if (background_) return MADANG_INVALID;
     std::vector<std::pair<std::string, std::string>> copies;
     for (const auto& h : headers) copies.emplace_back(h.name, h.value);
     ask([subprotocol = std::string(subprotocol), copies = std::move(copies)](connection& c) {
@@ -106,7 +113,7 @@ madang_status sync_consumer::accept(std::string_view subprotocol, std::span<cons
 }
 
 madang_status sync_consumer::close(std::uint16_t code, std::string_view reason) {
-    if (code != 0 && !ws_sendable_close_code(code)) return MADANG_INVALID;
+    if (background_ || (code != 0 && !ws_sendable_close_code(code))) return MADANG_INVALID;
     {
         std::lock_guard lock(mutex_);
         if (closed_) return MADANG_CLOSED;
@@ -117,6 +124,7 @@ madang_status sync_consumer::close(std::uint16_t code, std::string_view reason) 
 }
 
 madang_status sync_consumer::send(madang_frame kind, const payload& message) {
+    if (background_) return MADANG_INVALID;
     {
         std::lock_guard lock(mutex_);
         if (closed_) return MADANG_CLOSED;
@@ -129,7 +137,7 @@ madang_status sync_consumer::send(madang_frame kind, const payload& message) {
 }
 
 madang_status sync_consumer::group_add(std::string_view group, madang_delivery how) {
-    if (!valid_group_name(group)) return MADANG_INVALID;
+    if (!valid_group_name(group) || (background_ && how != MADANG_TO_HANDLER)) return MADANG_INVALID;
     ask([group = std::string(group), how](connection& c) { c.group_add(group, how); });
     return MADANG_OK;
 }

@@ -40,6 +40,8 @@ class sync_consumer final : public connection_port,
     enum class queued : std::uint8_t { yes, dropped_oldest, full };
     queued enqueue(call what, std::size_t limit, bool drop_oldest);
     std::size_t waiting() const noexcept { return calls_.size(); }
+    bool idle() const noexcept { return !running_ && calls_.empty(); }
+    std::size_t drop_events();  // that wait; returns how many
     // Does what the port was asked, and starts the next call when one ended. Called from connection::on_wake.
     void drain();
 
@@ -70,6 +72,7 @@ class sync_consumer final : public connection_port,
     const std::string channel_;
     const std::function<void(std::function<void()>)> poster_;
     const payload request_id_;
+    const bool background_;                // without a client
     std::optional<publication> about_;     // the running call's
     madang_consumer* consumer_ = nullptr;  // the running call's, and
     bool in_event_ = false;                // the running call's: what it sends is a publication

@@ -1,5 +1,6 @@
 #include <boost/asio/post.hpp>
 #include <charconv>
+#include <optional>
 #include <random>
 
 #include "actors/yard_impl.hpp"
@@ -18,16 +19,47 @@ std::string random_hex() {
     return result;
 }
 
+struct channel_address {
+    std::string_view node;
+    std::size_t loop;
+    std::uint64_t id;
+};
+
+// "specific.<node>.<loop>!<connection>"
+std::optional<channel_address> parse_channel(std::string_view channel) {
+    constexpr std::string_view prefix = "specific.";
+    if (!channel.starts_with(prefix)) return std::nullopt;
+    channel.remove_prefix(prefix.size());
+    const auto dot = channel.find('.');
+    if (dot == std::string_view::npos) return std::nullopt;
+    channel_address made{channel.substr(0, dot), 0, 0};
+    const char* end = channel.data() + channel.size();
+    auto [bang, error] = std::from_chars(channel.data() + dot + 1, end, made.loop);
+    if (error != std::errc{} || bang == end || *bang != '!') return std::nullopt;
+    auto [rest, bad] = std::from_chars(bang + 1, end, made.id);
+    if (bad != std::errc{} || rest != end) return std::nullopt;
+    return made;
+}
+
 }  // namespace
 
 yard::yard(const options& settings, metrics& counts, const namespace_table& namespaces)
     : state_(std::make_unique<state>(settings, counts)) {
     auto& s = *state_;
     s.directory.namespaces = &namespaces;
+    s.directory.clustered = !settings.cluster_listen.empty();
     const std::size_t count =
         settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
     s.directory.node = random_hex();
+    s.directory.presence_retry = settings.presence_retry;
+    s.directory.hand_over = {settings.cluster_hand_over_timeout.count(), settings.cluster_hand_over_waiting,
+                             settings.cluster_hand_over_bytes};
     s.directory.pool = [this](std::function<void()> fn) { run_in_pool(std::move(fn)); };
+    s.directory.answer_for_node = [&s](const peer_parcels::call& what, stream_calls::answer done) {
+        s.answer_for_node(what, std::move(done));
+    };
+    s.directory.draining = &s.draining;
+    s.directory.quiet = [this] { return connections() == 0; };
     for (std::size_t i = 0; i < count; ++i)
         s.directory.credits.push_back(std::make_unique<credit>(settings.publish_credit_bytes));
     for (std::size_t i = 0; i < count; ++i) {
@@ -61,6 +93,9 @@ yard::~yard() {
     for (auto owed = s.directory.asked.load(); owed != 0; owed = s.directory.asked.load())
         s.directory.asked.wait(owed);
     release();  // what reached a loop after its end, e.g. the death of a member elsewhere, needs the hubs
+    s.directory.plugins.clear();
+    // What another node was told of stays in the registry until it is taken out.
+    for (const auto& each : s.directory.hubs) s.system.registry().erase(each.id());
     s.directory.hubs.clear();
     s.hubs.clear();
     release();
@@ -69,6 +104,48 @@ yard::~yard() {
 std::size_t yard::loops() const noexcept { return state_->loops.size(); }
 loop& yard::loop_at(std::size_t index) noexcept { return *state_->loops[index]; }
 hub& yard::hub_at(std::size_t index) noexcept { return *state_->hubs[index]; }
+caf::actor_system& yard::system() noexcept { return state_->system; }
+
+void yard::add_plugin(std::vector<const consumer_route*> backgrounds) {
+    auto& s = *state_;
+    const auto plugin = s.directory.plugins.size();
+    const auto loop = plugin % s.loops.size();
+    for (std::size_t i = 0; i < backgrounds.size(); ++i)
+        s.directory.backgrounds[backgrounds[i]->channel] = {loop, plugin, i};
+    s.directory.plugins.push_back(spawn_plugin_actor(*s.hubs[loop], std::move(backgrounds)));
+}
+
+const std::vector<caf::actor>& yard::hub_actors() const noexcept { return state_->directory.hubs; }
+
+void yard::routes_changed(std::shared_ptr<const cluster_routes> now) {
+    auto& s = *state_;
+    std::lock_guard lock(s.routes_mutex);
+    s.routes = now;
+    s.directory.calls.links_changed(
+        [&](std::size_t peer, std::uint64_t link) { return now->stands(peer, link); });
+    for (const auto& each : now->moves)
+        if (each.how == shard_move::direction::lost) s.directory.giving += s.loops.size();
+    for (std::size_t i = 0; i < s.loops.size(); ++i)
+        s.loops[i]->post([hub = s.hubs[i].get(), now] { hub->routes_changed(now); });
+}
+
+std::size_t yard::giving() const noexcept { return state_->directory.giving; }
+
+// What is sent by a loop goes over that loop's hub, in the order in which it is sent.
+madang_status yard::state::send_to_node(std::string_view node, std::size_t loop, std::uint64_t id, event what,
+                                        std::size_t bytes) {
+    const auto all = present_routes();
+    if (!all) return MADANG_NOT_FOUND;
+    for (std::size_t peer = 0; peer < all->peers.size(); ++peer) {
+        if (all->peers[peer].yard != node) continue;
+        parcels::to_peer parcel{peer, peer_parcels::send_event{loop, id, std::move(what)}};
+        if (this_hub == nullptr) return send_from_outside(0, std::move(parcel), bytes);
+        this_hub->on().metrics().add(counter::channel_sends);
+        this_hub->tell(this_hub->on().index(), std::move(parcel));
+        return MADANG_OK;
+    }
+    return MADANG_NOT_FOUND;
+}
 
 void yard::run(store& kept) {
     auto& s = *state_;
@@ -83,6 +160,7 @@ void yard::run(store& kept) {
             --s.running;
             s.stopped.notify_all();
         });
+    for (const auto& each : s.directory.plugins) caf::anon_send(each, start_atom::value);
     std::vector<const asio_loop*> watched;
     for (const auto& each : s.loops) watched.push_back(each.get());
     s.watch = std::make_unique<watchdog>(std::move(watched));
@@ -108,25 +186,29 @@ madang_status yard::group_send(std::string_view group, std::string_view type, co
                                      parcels::publish{std::string(group), std::move(what), nullptr}, bytes);
 }
 
-// "specific.<node>.<loop>!<connection>"
+// A connection's, of this node or another, or a background consumer's
 madang_status yard::channel_send(std::string_view channel, std::string_view type, const payload& body) {
     if (!valid_channel_name(channel) || !valid_event_type(type)) return MADANG_INVALID;
     auto& s = *state_;
-    const std::string prefix = "specific." + s.directory.node + ".";
-    if (!channel.starts_with(prefix)) return MADANG_NOT_FOUND;
-    std::size_t loop = 0;
-    std::uint64_t id = 0;
-    const char* end = channel.data() + channel.size();
-    auto [bang, error] = std::from_chars(channel.data() + prefix.size(), end, loop);
-    if (error != std::errc{} || bang == end || *bang != '!' || loop >= s.loops.size())
-        return MADANG_NOT_FOUND;
-    auto [rest, bad] = std::from_chars(bang + 1, end, id);
-    if (bad != std::errc{} || rest != end) return MADANG_NOT_FOUND;
-    event what{std::string(type), body};
-    what.request_id = working_for::request_id();
-    if (this_hub != nullptr) return this_hub->channel_send(loop, id, std::move(what));
+    const auto event_of = [&] {
+        event what{std::string(type), body};
+        what.request_id = working_for::request_id();
+        return what;
+    };
     const auto bytes = type.size() + body.bytes().size() + sizeof(event);
-    return s.send_from_outside(loop, parcels::send_event{id, std::move(what)}, bytes);
+    if (const auto found = s.directory.backgrounds.find(channel); found != s.directory.backgrounds.end()) {
+        const auto& to = found->second;
+        if (this_hub != nullptr) return this_hub->background_send(to, event_of());
+        return s.send_from_outside(to.loop, parcels::background_event{to.plugin, to.which, event_of()},
+                                   bytes);
+    }
+    const auto to = parse_channel(channel);
+    if (!to) return MADANG_NOT_FOUND;
+    const auto [node, loop, id] = *to;
+    if (node != s.directory.node) return s.send_to_node(node, loop, id, event_of(), bytes);
+    if (loop >= s.loops.size()) return MADANG_NOT_FOUND;
+    if (this_hub != nullptr) return this_hub->channel_send(loop, id, event_of());
+    return s.send_from_outside(loop, parcels::send_event{id, event_of()}, bytes);
 }
 
 std::uint64_t yard::now_ms() const noexcept {
@@ -166,6 +248,12 @@ bool yard::try_in_pool(std::function<void()> fn) {
 void yard::drain(std::chrono::milliseconds spread) {
     auto& s = *state_;
     if (s.draining.exchange(true)) return;
+    for (const auto& each : s.directory.plugins) caf::anon_send(each, drain_atom::value);
+    send_away(spread);
+}
+
+void yard::send_away(std::chrono::milliseconds spread) {
+    auto& s = *state_;
     for (std::size_t i = 0; i < s.loops.size(); ++i)
         s.loops[i]->post([&s, i, spread] {
             const auto ids = s.hubs[i]->connection_ids();
@@ -173,7 +261,7 @@ void yard::drain(std::chrono::milliseconds spread) {
                 const auto when =
                     spread * static_cast<std::int64_t>(n) / static_cast<std::int64_t>(ids.size());
                 auto go = [hub = s.hubs[i].get(), id = ids[n]] {
-                    if (auto* who = hub->find(id)) who->go_away();
+                    if (auto* who = hub->find(id); who != nullptr && !who->background()) who->go_away();
                 };
                 if (n == 0)
                     go();
@@ -186,6 +274,11 @@ void yard::drain(std::chrono::milliseconds spread) {
 std::size_t yard::connections() const noexcept {
     const auto open = state_->counts.total(gauge::connections_open);
     return open > 0 ? static_cast<std::size_t>(open) : 0;
+}
+
+std::size_t yard::backgrounds() const noexcept {
+    const auto running = state_->counts.total(gauge::background_consumers);
+    return running > 0 ? static_cast<std::size_t>(running) : 0;
 }
 
 bool yard::stop(std::chrono::milliseconds deadline) {

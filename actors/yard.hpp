@@ -3,20 +3,33 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "broker/core/options.hpp"
 #include "broker/core/streams.hpp"
 #include "plugins/host/ports.hpp"
+
+namespace caf {
+class actor;
+class actor_system;
+}  // namespace caf
 
 namespace madang {
 
 class hub;
 class loop;
 class metrics;
+struct cluster_routes;
 class store;
 struct connection_request;
+struct consumer_route;
+struct session_mail;
+enum class session_mail_outcome : std::uint8_t;
 
 // Made and destroyed by one thread, outside of the loops. The loops run from run() until stop().
 class yard final : public layer_port, public stream_port {
@@ -29,7 +42,15 @@ class yard final : public layer_port, public stream_port {
     std::size_t loops() const noexcept;
     loop& loop_at(std::size_t index) noexcept;
     hub& hub_at(std::size_t index) noexcept;  // for tests, on its loop's thread
-    void run(store& kept);                    // starts the loops' threads; the store outlives *this
+    caf::actor_system& system() noexcept;     // for the other actors of this process; they go before *this
+    // A plugin's background consumers, before run(); the routes outlive *this.
+    void add_plugin(std::vector<const consumer_route*> backgrounds);
+    // What the loops go by from now on, in the order of the calls. Any thread; after run().
+    void routes_changed(std::shared_ptr<const cluster_routes> now);
+    // Moves of shards, per loop, whose streams are still on their way to who owns them by now.
+    std::size_t giving() const noexcept;
+    const std::vector<caf::actor>& hub_actors() const noexcept;  // by loop
+    void run(store& kept);  // starts the loops' threads; the store outlives *this
 
     // Takes over a checked handshake. On `on`'s thread.
     void open(loop& on, connection_request&& request);
@@ -51,8 +72,18 @@ class yard final : public layer_port, public stream_port {
                 answer<std::map<std::string, std::uint64_t>> done) override;
     void command(client_selector whom, client_command what, answer<std::size_t> done) override;
     void figures(answer<std::vector<node_figures>> done) override;
+    // store::back_up; an answer like those of a stream_port.
+    void back_up(std::filesystem::path to, answer<void> done);
     const namespace_table& namespaces() const noexcept override;
     const std::string& node() const noexcept;  // this node's id, random
+
+    // Commands of emulated sessions (client_site) that came in at another node than the session's own. The
+    // door is this node's, set before run(), and called on any loop. Of one caller's loop, or thread outside
+    // of them, the door there gets them in order. Errors: not_found (no such node), busy (no link, or too
+    // much is on its way).
+    using session_door = std::function<session_mail_outcome(std::string_view session, std::string_view text)>;
+    void on_session_mail(session_door door);
+    void send_to_session(std::string_view node, session_mail what, answer<session_mail_outcome> done);
 
     // The pool for what may block. Of a sync consumer at most one call is in it at a time; views are refused
     // (false) while options::sync_queue calls wait.
@@ -61,7 +92,11 @@ class yard final : public layer_port, public stream_port {
 
     // Any thread. Tells every connection to go away, evenly over `spread`; connections opened later at once.
     void drain(std::chrono::milliseconds spread);
+    // Only those that are there now: this node goes on.
+    void send_away(std::chrono::milliseconds spread);
+    // Background consumers are stopped behind the last connection.
     std::size_t connections() const noexcept;  // open now
+    std::size_t backgrounds() const noexcept;  // running now
     // Ends what is left, stops the loops and joins their threads. Returns false when that took longer than
     // `deadline`: the process should then end without destructors.
     bool stop(std::chrono::milliseconds deadline);

@@ -46,6 +46,7 @@ struct metrics::state {
     std::deque<metrics_shard> shards;  // a deque: addresses stay
     std::function<double()> counter_readers[counter_count];
     std::function<double()> gauge_readers[gauge_count];
+    std::function<std::vector<labelled_value>()> labelled_gauge_readers[labelled_gauge_count];
 
     double total(counter what) const {
         const auto& read = counter_readers[static_cast<std::size_t>(what)];
@@ -99,6 +100,11 @@ void metrics::set_gauge(gauge what, std::function<double()> read) {
 void metrics::set_counter(counter what, std::function<double()> read) {
     const std::lock_guard lock(state_->lock);
     state_->counter_readers[static_cast<std::size_t>(what)] = std::move(read);
+}
+
+void metrics::set_gauge(labelled_gauge what, std::function<std::vector<labelled_value>()> read) {
+    const std::lock_guard lock(state_->lock);
+    state_->labelled_gauge_readers[static_cast<std::size_t>(what)] = std::move(read);
 }
 
 double metrics::total(counter what) const {
@@ -157,6 +163,7 @@ std::string metrics::expose() const {
     for (std::size_t i = 0; i < labelled_counter_count; ++i) {
         const auto& row = labelled_counter_rows[i];
         metrics_shard::label_values sums;
+        for_each_known(row, [&sums](std::string_view label) { sums.emplace(label, 0); });
         for (const auto& shard : state_->shards) {
             for (const auto& [label, n] : shard.values(static_cast<labelled_counter>(i))) sums[label] += n;
         }
@@ -169,6 +176,18 @@ std::string metrics::expose() const {
     for (std::size_t i = 0; i < gauge_count; ++i) {
         all.push_back(family(gauge_rows[i].name, gauge_rows[i].help, MetricType::Gauge));
         all.back().metric.emplace_back().gauge.value = state_->total(static_cast<gauge>(i));
+    }
+    for (std::size_t i = 0; i < labelled_gauge_count; ++i) {
+        const auto& row = labelled_gauge_rows[i];
+        all.push_back(family(row.name, row.help, MetricType::Gauge));
+        const auto& read = state_->labelled_gauge_readers[i];
+        if (!read) continue;
+        for (const auto& each : read()) {
+            auto& metric = all.back().metric.emplace_back(labelled(row.label, each.label));
+            if (!row.second_label.empty())
+                metric.label.push_back({std::string(row.second_label), each.second_label});
+            metric.gauge.value = each.value;
+        }
     }
     for (std::size_t i = 0; i < histogram_count; ++i) {
         all.push_back(family(histogram_rows[i].name, histogram_rows[i].help, MetricType::Histogram));

@@ -10,8 +10,9 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "monitoring/metric_table.hpp"  // enum class counter, labelled_counter, gauge, histogram
+#include "monitoring/metric_table.hpp"  // enum class counter, labelled_counter, gauge, labelled_gauge, histogram
 
 namespace madang {
 
@@ -41,7 +42,7 @@ class alignas(64) metrics_shard {
         bump(into.sum, value * static_cast<double>(times));
     }
     // For the rare and bounded (close codes, policies, plugin names): takes a lock, and any thread may call
-    // it. Past 64 label values: "other".
+    // it. Past 64 label values: "other". n = 0: the value is there from now on.
     void add(labelled_counter what, std::string_view label, std::uint64_t n = 1);
 
     // -- Any thread
@@ -106,6 +107,11 @@ class metrics {
     // removes it: do so before what it reads dies. The process figures are there from the start.
     void set_gauge(gauge what, std::function<double()> read);
     void set_counter(counter what, std::function<double()> read);  // must never decrease
+    struct labelled_value {
+        std::string label, second_label;
+        double value = 0;
+    };
+    void set_gauge(labelled_gauge what, std::function<std::vector<labelled_value>()> read);
 
     // Sums over all shards.
     double total(counter what) const;

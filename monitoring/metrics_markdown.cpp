@@ -1,4 +1,5 @@
 #include <sstream>
+#include <utility>
 
 #include "monitoring/metrics.hpp"
 
@@ -21,7 +22,8 @@ std::string metrics_markdown() {
            "Prometheus' text format. Counters start at 0 with the process. Groups, users and connections "
            "never are\n"
            "labels; a label whose values are known at run time only has at most 64 per thread, then "
-           "`other`.\n\n"
+           "`other`. Those named\n"
+           "here are there from the start, at 0. Dashboards and alerts: [monitoring.md](monitoring.md).\n\n"
            "| name | type | labels | meaning |\n|---|---|---|---|\n";
     row(out, "madang_build_info", "gauge", "`version`", build_info_help);
     for (std::size_t i = 0; i < counter_count; ++i) {
@@ -34,9 +36,19 @@ std::string metrics_markdown() {
         row(out, first.name, "counter", labels, first.help);
     }
     for (const auto& each : labelled_counter_rows) {
-        row(out, each.name, "counter", "`" + std::string(each.label) + "`", each.help);
+        std::string labels = "`" + std::string(each.label) + "`";
+        const char* before = ": ";
+        for_each_known(each, [&](std::string_view value) {
+            labels += std::exchange(before, ", ") + std::string(value);
+        });
+        row(out, each.name, "counter", labels + (each.known.empty() ? "" : ", …"), each.help);
     }
     for (const auto& each : gauge_rows) row(out, each.name, "gauge", "", each.help);
+    for (const auto& each : labelled_gauge_rows) {
+        std::string labels = "`" + std::string(each.label) + "`";
+        if (!each.second_label.empty()) labels += ", `" + std::string(each.second_label) + "`";
+        row(out, each.name, "gauge", labels, each.help);
+    }
     for (const auto& each : histogram_rows) {
         std::ostringstream bounds;
         bounds << "`le`: " << each.upper_bound(0) << ", doubling to " << each.upper_bound(each.buckets - 1)

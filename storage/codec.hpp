@@ -13,7 +13,10 @@
 
 namespace madang {
 
-inline constexpr std::uint32_t store_format_version = 1;
+// 2: has the jobs' columns. A folder of version 1 gains them when a server opens it.
+// 3: jobs' leases are in rows of several, and ids that say when they came have no row of it besides. What a
+// server finds in a folder of version 2 it goes on with.
+inline constexpr std::uint32_t store_format_version = 3;
 inline constexpr std::size_t longest_key_text = 0xffff;  // of a group, client, user or idempotency key
 
 // Of the shard that a group belongs to: FNV-1a, 64 bits, modulo the count. Frozen.

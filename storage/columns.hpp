@@ -16,6 +16,11 @@ enum class column : std::uint8_t {
     idempotency = 3,
     presence = 4,
     seen = 5,
+    jobs = 6,
+    job_order = 7,
+    job_ready = 8,
+    job_rows = 9,
+    job_terms = 10,
 };
 
 // Whether a value begins with the time at which it ends (i64, Unix ms; 0: never): then a compaction drops it.
@@ -43,6 +48,13 @@ inline constexpr column_row column_rows[] = {
     {column::presence, "presence", "where client", "since:i64 user conn_info chan_info incarnation : text32",
      lifetime::until_removed},
     {column::seen, "seen", "where user", "time:i64", lifetime::until_removed},
+    // The jobs' shard: see job_record.hpp. job_order has those jobs whose ids do not say when they came.
+    {column::jobs, "jobs", "job", "ends:i64 status spec", lifetime::until_its_time},
+    {column::job_order, "job_order", "number:u64", "ends:i64 job", lifetime::until_its_time},
+    {column::job_ready, "job_ready", "text16(queue) in_process:u8 (9-priority):u8 sequence:u64",
+     "since:i64 job", lifetime::until_removed},
+    {column::job_rows, "job_rows", "kind:u8 …", "by kind", lifetime::until_removed},
+    {column::job_terms, "job_terms", "kind:u8 name", "ends:i64 …", lifetime::until_its_time},
 };
 inline constexpr std::size_t column_count = sizeof column_rows / sizeof *column_rows;
 

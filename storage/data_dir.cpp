@@ -44,9 +44,9 @@ bool write_durably(const fs::path& path, const std::string& text) {
 
 }  // namespace
 
-std::string format_text(std::uint32_t shards) {
-    const auto body = "madang store\nformat " + std::to_string(store_format_version) + "\nshards " +
-                      std::to_string(shards) + "\n";
+std::string format_text(std::uint32_t shards, std::uint32_t version) {
+    const auto body =
+        "madang store\nformat " + std::to_string(version) + "\nshards " + std::to_string(shards) + "\n";
     boost::crc_32_type sum;
     sum.process_bytes(body.data(), body.size());
     char line[16];
@@ -62,7 +62,7 @@ result<std::uint32_t> parse_format(std::string_view text) {
         return fail(errc::invalid_option, "its format is " + std::to_string(format) + ", newer than " +
                                               std::to_string(store_format_version) +
                                               ": use the version of madang that wrote it, or a newer one");
-    if (shards == 0 || shards > 0xffff || text != format_text(shards))
+    if (format == 0 || shards == 0 || shards > 0xffff || text != format_text(shards, format))
         return fail(errc::invalid_option,
                     "its file `format` is damaged: restore a backup (madang store restore)");
     return shards;
@@ -92,9 +92,14 @@ result<std::unique_ptr<data_dir>> data_dir::open(const fs::path& path, std::uint
         std::ifstream in(path / "format", std::ios::binary);
         std::ostringstream text;
         text << in.rdbuf();
-        auto parsed = parse_format(std::move(text).str());
+        const auto text_read = std::move(text).str();
+        auto parsed = parse_format(text_read);
         if (!parsed) return refusal(path, parsed.error().detail);
         result->shards_ = *parsed;
+        // Before the database gains what an older madang would not understand.
+        if (how == access::serve && text_read != format_text(*parsed) &&
+            !write_durably(path / "format", format_text(*parsed)))
+            return refusal(path, system_error("cannot be written"));
         // Between made()'s two steps the one is there and the other not.
         if (!has_database) {
             if (fs::exists(result->progress(), problem) || how == access::inspect)

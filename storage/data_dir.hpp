@@ -3,6 +3,7 @@
 //   format     text, see docs/store-format.md      progress   see progress_file.hpp
 //   lock       held while a process uses it        ballast    deleted when the disk is full
 //   db/        RocksDB's                           db.new/    a database that is being made
+//   probe      there while it is tried whether the disk takes writes
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <memory>
 
 #include "broker/core/result.hpp"
+#include "storage/codec.hpp"
 
 namespace madang {
 
@@ -29,6 +31,7 @@ class data_dir {
     std::filesystem::path database() const { return path_ / "db"; }
     std::filesystem::path new_database() const { return path_ / "db.new"; }
     std::filesystem::path progress() const { return path_ / "progress"; }
+    std::filesystem::path probe() const { return path_ / "probe"; }
     std::uint32_t shards() const noexcept { return shards_; }
     // There is no database yet: make one at new_database(), closed, then call made().
     bool is_new() const noexcept { return new_; }
@@ -47,8 +50,9 @@ class data_dir {
     bool new_ = false;
 };
 
-// The format file's text, and what is in one. Errors: invalid_option.
-std::string format_text(std::uint32_t shards);
+// The format file's text, and what is in one, of this or an earlier version: the number of shards. Errors:
+// invalid_option.
+std::string format_text(std::uint32_t shards, std::uint32_t version = store_format_version);
 result<std::uint32_t> parse_format(std::string_view text);
 
 }  // namespace madang

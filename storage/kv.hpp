@@ -1,6 +1,8 @@
 // The seam between a shard's logic and where its bytes are: ordered columns, changed by batches.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -30,6 +32,9 @@ class kv_batch {
     virtual ~kv_batch() = default;
     virtual void put(column into, std::string_view key, std::string_view value) = 0;
     virtual void remove(column from, std::string_view key) = 0;
+    // The same, cheaper: for a key that was put exactly once since it last was not there, and is never
+    // removed otherwise.
+    virtual void remove_once(column from, std::string_view key) { remove(from, key); }
     virtual void remove_range(column from, std::string_view begin, std::string_view end) = 0;  // [begin, end)
     virtual void clear() = 0;
     virtual std::size_t bytes() const = 0;  // 0: nothing is in it
@@ -45,6 +50,10 @@ class kv : public kv_view {
     // Of what is committed now; any thread may read it. Null: there is none, and only the changing thread
     // reads.
     virtual std::unique_ptr<kv_view> view() = 0;
+    // To be called now and then while ready() says no: what heal() cannot do beside the changing thread.
+    virtual void mend() {}
+    // No longer waits for a heal() that is being tried; only closing follows, or mend().
+    virtual void give_up() {}
 
     // -- One other thread
     // What was committed before now survives a power cut. An error: nobody knows until heal() succeeds.
@@ -58,10 +67,16 @@ class kv : public kv_view {
     virtual result<void> ready() const { return {}; }
     virtual result<void> room() const { return {}; }
     virtual double free_bytes() const { return 0; }
+    virtual std::uint64_t keys_forgotten() const noexcept { return 0; }  // for want of room
     // Unix time: values that ended before it may go.
     virtual void set_now(std::int64_t) noexcept {}
     // What is called, on any thread, when something wants healing.
     virtual void on_trouble(std::function<void()>) {}
+
+    // A copy in a new folder of what is committed by now. On no thread of the above; one at a time.
+    virtual result<void> back_up(const std::filesystem::path&) {
+        return fail(errc::not_available, "a store in memory has no backups");
+    }
 
     // Nothing follows: all is durable, and known to be.
     virtual result<void> close() { return {}; }

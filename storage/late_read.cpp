@@ -116,6 +116,80 @@ store_answer read(seen_read& plan, const kv_view& from) {
     return store_value(std::move(found));
 }
 
+// A piece begins in one of these columns, behind a key: what `from` says, in one character (in their order)
+// and the key.
+constexpr std::pair<char, column> copied[] = {
+    {'a', column::publications}, {'b', column::idempotency}, {'c', column::seen}};
+
+// Adds the record to the piece.
+bool add(stream_piece& to, column from, const keys::parts& key, std::string_view value, std::int64_t now_ms,
+         std::string_view whole_key) {
+    if (from == column::publications) {
+        const auto offset = keys::offset_of(whole_key);
+        auto kept = offset ? decode_publication(*offset, value) : std::nullopt;
+        if (!kept) return false;
+        if (*offset >= to.oldest && *offset <= to.top.offset && !is_over(kept->ends_ms, now_ms))
+            to.publications.push_back(std::move(*kept));
+    } else if (from == column::idempotency) {
+        auto record = decode_idempotency(value);
+        if (!record) return false;
+        if (!is_over(record->ends_ms, now_ms)) to.keys.push_back({std::string(key.rest), std::move(*record)});
+    } else {
+        const auto time = decode_time(value);
+        if (!time) return false;
+        to.seen.push_back({std::string(key.rest), *time});
+    }
+    return true;
+}
+
+store_answer read(copy_read& plan, const kv_view& from) {
+    auto piece = std::move(plan.head);
+    std::size_t bytes = 0;
+    const char begins = plan.from.empty() ? copied[0].first : plan.from[0];
+    for (const auto& prefix : copied) {
+        const auto& mark = prefix.first;  // apart: clang 14's lambdas take no structured bindings
+        const auto& where = prefix.second;
+        if (!piece.next.empty()) break;
+        if (mark < begins) continue;
+        // The key behind the last one that was read is the next there can be.
+        const auto first = mark == begins && plan.from.size() > 1 ? plan.from.substr(1) + '\0' : plan.where;
+        bool good = true;
+        const auto done = from.scan(where, first, keys::end(plan.where), direction::ascending,
+                                    [&](std::string_view key, std::string_view value) {
+                                        const auto split = keys::parse(key);
+                                        good = split && add(piece, where, *split, value, plan.now_ms, key);
+                                        bytes += key.size() + value.size();
+                                        if (good && bytes >= plan.most_bytes) (piece.next = mark) += key;
+                                        return good && piece.next.empty();
+                                    });
+        if (!done) return done.error();
+        if (!good) return damaged("a stream");
+    }
+    return store_value(std::move(piece));
+}
+
+store_answer read(names_read& plan, const kv_view& from) {
+    const auto& what = plan.what;
+    stream_names found;
+    std::size_t seen = 0;
+    bool good = true;
+    const auto done = from.scan(column::streams, what.after.empty() ? std::string() : what.after + '\0',
+                                keys::shard_begin(0x10000), direction::ascending,
+                                [&](std::string_view key, std::string_view value) {
+                                    const auto split = keys::parse(key);
+                                    const auto record = decode_stream(value);
+                                    good = split && record;
+                                    if (!good) return false;
+                                    if (!is_over(record->ends_ms, what.now_ms) && what.wanted(split->group))
+                                        found.groups.emplace_back(split->group);
+                                    if (++seen >= what.limit) found.next = key;
+                                    return found.next.empty();
+                                });
+    if (!done) return done.error();
+    if (!good) return damaged("a stream");
+    return store_value(std::move(found));
+}
+
 }  // namespace
 
 store_answer run(late_read& what, const kv_view& from) {

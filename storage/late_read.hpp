@@ -27,9 +27,20 @@ struct seen_read {
     std::vector<std::string> present;                           // who is not listed
     std::vector<std::pair<std::string, std::int64_t>> pending;  // not in the view yet, in their order
 };
-using late_read = std::variant<history_read, seen_read>;
+struct copy_read {
+    std::string where;
+    stream_piece head;  // without what is read
+    std::string from;
+    std::size_t most_bytes = 0;
+    std::int64_t now_ms = 0;
+};
+struct names_read {
+    queries::streams what;
+};
+using late_read = std::variant<history_read, seen_read, copy_read, names_read>;
 
-// history_page, std::vector<last_seen_entry>; errors: unrecoverable_position, storage_failed.
+// history_page, std::vector<last_seen_entry>, stream_piece, stream_names; errors: unrecoverable_position,
+// storage_failed.
 store_answer run(late_read& what, const kv_view& from);
 
 }  // namespace madang

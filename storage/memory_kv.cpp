@@ -75,6 +75,7 @@ result<void> memory_kv::commit(kv_batch& what) {
         auto& all = columns_[static_cast<std::size_t>(each.where)];
         switch (each.what) {
             case operation::verb::put:
+                if (each.where == column::idempotency) keys_.push_back(each.key);
                 all.insert_or_assign(std::move(each.key), std::move(each.value));
                 break;
             case operation::verb::remove:
@@ -86,7 +87,21 @@ result<void> memory_kv::commit(kv_batch& what) {
         }
         sweep();
     }
+    limit_keys();
     return {};
+}
+
+void memory_kv::limit_keys() {
+    auto& all = columns_[static_cast<std::size_t>(column::idempotency)];
+    while (!keys_.empty()) {
+        const auto oldest = all.find(keys_.front());
+        if (oldest != all.end() && all.size() <= most_keys_) return;
+        if (oldest != all.end()) {
+            all.erase(oldest);
+            forgotten_.fetch_add(1, std::memory_order_relaxed);
+        }
+        keys_.pop_front();
+    }
 }
 
 void memory_kv::sweep() {

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
 #include <map>
 
 #include "storage/kv.hpp"
@@ -10,6 +13,8 @@ namespace madang {
 
 class memory_kv : public kv {
   public:
+    // Idempotency keys beyond `most_keys` are forgotten, oldest first.
+    explicit memory_kv(std::size_t most_keys = 1'000'000) : most_keys_(most_keys) {}
     result<std::optional<std::string>> get(column from, std::string_view key) const override;
     result<void> scan(column from, std::string_view begin, std::string_view end, direction order,
                       const visitor& see) const override;
@@ -19,15 +24,23 @@ class memory_kv : public kv {
     // Memory has no compaction: what is over goes a little at each commit, round and round.
     void set_now(std::int64_t ms) noexcept override { now_ms_ = ms; }
 
+    std::uint64_t keys_forgotten() const noexcept override {
+        return forgotten_.load(std::memory_order_relaxed);
+    }
+
     std::size_t records() const noexcept;
 
   private:
     void sweep();
+    void limit_keys();
 
     std::array<std::map<std::string, std::string, std::less<>>, column_count> columns_;
     std::int64_t now_ms_ = 0;
     std::size_t sweep_column_ = 0;
     std::string sweep_at_;
+    const std::size_t most_keys_;
+    std::deque<std::string> keys_;  // of the column idempotency, as they came; some may be gone
+    std::atomic<std::uint64_t> forgotten_{0};
 };
 
 }  // namespace madang

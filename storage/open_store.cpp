@@ -14,8 +14,11 @@ result<std::unique_ptr<store>> open_store(const options& settings, const clock_s
     limits.queue_bytes = settings.store_queue_bytes;
     limits.tail_bytes = settings.store_tail_bytes;
     limits.streams = settings.store_streams;
+    limits.job_args_bytes = settings.job_args_bytes;
+    limits.job_dead_ms = settings.job_dead_ttl.count();
     if (settings.data_dir == "none")
-        return make_store(std::make_unique<memory_kv>(), generation{}, limits, clock, counts);
+        return make_store(std::make_unique<memory_kv>(settings.store_keys), generation{}, limits, clock,
+                          counts);
     rocks_settings rocks;
     rocks.path = settings.data_dir;
     rocks.shards = settings.store_shards;

@@ -79,11 +79,4 @@ presence_page presence_table::page(const presence_request& what) const {
     return result;
 }
 
-std::vector<std::pair<std::string, std::string>> presence_table::all() const {
-    std::vector<std::pair<std::string, std::string>> result;
-    for (const auto& [group, in] : groups_)
-        for (const auto& [client, who] : in.clients) result.emplace_back(group, client);
-    return result;
-}
-
 }  // namespace madang

@@ -28,7 +28,6 @@ class presence_table {
     std::vector<std::string> users(std::string_view group) const;
     presence_counts counts(std::string_view group) const;  // O(1)
     presence_page page(const presence_request& what) const;
-    std::vector<std::pair<std::string, std::string>> all() const;  // group and client
 
   private:
     struct text_hash {

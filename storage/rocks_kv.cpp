@@ -1,15 +1,19 @@
 #include "storage/rocks_kv.hpp"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 
 #include "broker/core/log.hpp"
@@ -25,14 +29,19 @@ std::string_view text(const rocksdb::Slice& of) { return {of.data(), of.size()};
 bool is_full(const rocksdb::Status& what) {
     return what.IsNoSpace() || what.subcode() == rocksdb::Status::kSpaceLimit;
 }
+constexpr std::string_view damage_mend =
+    ": restore a backup (madang store restore); madang store check says what is damaged";
+
 error translate(const rocksdb::Status& what) {
-    return fail(is_full(what) ? errc::storage_full : errc::storage_failed, what.ToString());
+    return fail(is_full(what) ? errc::storage_full : errc::storage_failed,
+                what.ToString().append(what.IsCorruption() ? damage_mend : ""));
 }
 result<void> done(const rocksdb::Status& what) {
     if (what.ok()) return {};
     return translate(what);
 }
 
+// Null: an older folder, opened only to look, does not have it.
 using handles = std::array<rocksdb::ColumnFamilyHandle*, column_count>;
 
 class rocks_batch final : public kv_batch {
@@ -42,6 +51,7 @@ class rocks_batch final : public kv_batch {
         batch.Put(of(into), slice(key), slice(value));
     }
     void remove(column from, std::string_view key) override { batch.Delete(of(from), slice(key)); }
+    void remove_once(column from, std::string_view key) override { batch.SingleDelete(of(from), slice(key)); }
     void remove_range(column from, std::string_view begin, std::string_view end) override {
         batch.DeleteRange(of(from), slice(begin), slice(end));
     }
@@ -57,6 +67,7 @@ class rocks_batch final : public kv_batch {
 
 result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from,
                                           std::string_view key, const rocksdb::Snapshot* when) {
+    if (!from) return std::optional<std::string>();
     rocksdb::ReadOptions options;
     options.snapshot = when;
     rocksdb::PinnableSlice value;
@@ -69,7 +80,7 @@ result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamily
 result<void> scan_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from, std::string_view begin,
                      std::string_view end, direction order, const kv_view::visitor& see,
                      const rocksdb::Snapshot* when) {
-    if (begin >= end) return {};
+    if (begin >= end || !from) return {};
     rocksdb::ReadOptions options;
     options.snapshot = when;
     const rocksdb::Slice lower = slice(begin), upper = slice(end);
@@ -94,14 +105,18 @@ class rocks_store final : public rocks_kv {
     std::uint32_t shards() const noexcept override { return folder_->shards(); }
 
     result<std::optional<std::string>> get(column from, std::string_view key) const override {
+        if (!db_) return not_open();
         return get_at(*db_, of(from), key, nullptr);
     }
     result<void> scan(column from, std::string_view begin, std::string_view end, direction order,
                       const visitor& see) const override {
+        if (!db_) return not_open();
         return scan_at(*db_, of(from), begin, end, order, see, nullptr);
     }
     std::unique_ptr<kv_batch> new_batch() override { return std::make_unique<rocks_batch>(columns_); }
-    std::unique_ptr<kv_view> view() override { return std::make_unique<snapshot>(*this); }
+    std::unique_ptr<kv_view> view() override {
+        return db_ ? std::make_unique<snapshot>(*this) : std::unique_ptr<snapshot>();
+    }
 
     result<void> commit(kv_batch& what) override {
         if (auto able = ready(); !able) return able;
@@ -114,7 +129,8 @@ class rocks_store final : public rocks_kv {
         rocksdb::WriteOptions options;  // sync = false: survives the process
         const auto status = db_->Write(options, &batch);
         if (status.ok()) {
-            progress_->committed(db_->GetLatestSequenceNumber());
+            committed_ = db_->GetLatestSequenceNumber();
+            progress_->committed(committed_);
             return {};
         }
         progress_->torn();
@@ -122,16 +138,11 @@ class rocks_store final : public rocks_kv {
         return translate(status);
     }
 
+    void mend() override;
+
     result<void> sync() override {
-        if (log_room_.failed()) return fail(errc::storage_failed, "the log failed");  // RocksDB would abort
-        const auto sequence = db_->GetLatestSequenceNumber();
-        const auto status = db_->SyncWAL();
-        if (!status.ok()) {
-            trouble(status);
-            return translate(status);
-        }
-        progress_->synced(sequence);
-        return {};
+        const std::lock_guard door(door_);
+        return sync_log();
     }
 
     bool wants_healing() const override {
@@ -139,27 +150,16 @@ class rocks_store final : public rocks_kv {
     }
 
     result<void> heal() override {
-        if (state_.load() != state::good) {
-            // RocksDB leaves a log that failed only together with a memtable, and aborts when it is used
-            // again.
-            if (log_room_.failed() && !has_memtable())
-                return fail(errc::storage_failed, "the log cannot be left: restart the server");
-            if (has_ballast_.exchange(false)) folder_->drop_ballast();
-            if (auto status = db_->Resume(); !status.ok()) return translate(status);
-        }
-        // A log in which a write or a sync failed is left behind: what it held is in tables then, and synced.
-        rocksdb::FlushOptions options;
-        options.allow_write_stall = true;
-        if (auto status = db_->Flush(options, {columns_.begin(), columns_.end()}); !status.ok()) {
-            trouble(status);
-            return translate(status);
-        }
-        if (auto synced = sync(); !synced) return synced;
-        progress_->healed();  // before anything is committed again
-        state_.store(state::good);
-        if (!has_ballast_ && free_bytes() >= ballast_mark())
-            has_ballast_ = folder_->make_ballast(settings_.ballast_bytes);
-        return {};
+        const std::lock_guard door(door_);
+        if (!db_) return not_open();
+        healing_since_ = std::chrono::steady_clock::now().time_since_epoch().count();
+        auto healed = try_to_heal();
+        healing_since_ = 0;
+        return healed;
+    }
+    void give_up() override {
+        if (!given_up_.exchange(true) && healing_since_ != 0)
+            rocksdb::CancelAllBackgroundWork(db_.get(), false);
     }
 
     result<void> ready() const override {
@@ -190,11 +190,12 @@ class rocks_store final : public rocks_kv {
     }
 
     result<void> close() override {
-        if (!db_ || !progress_) return {};
+        if (!progress_) return {};
         if (auto able = ready(); !able) {
             close_database();
             return able;
         }
+        if (!db_) return {};
         rocksdb::FlushOptions options;
         options.allow_write_stall = true;
         auto status = db_->Flush(options, {columns_.begin(), columns_.end()});
@@ -216,8 +217,11 @@ class rocks_store final : public rocks_kv {
 
     class snapshot final : public kv_view {
       public:
-        explicit snapshot(const rocks_store& of) : of_(of), when_(of.db_->GetSnapshot()) {}
-        ~snapshot() override { of_.db_->ReleaseSnapshot(when_); }
+        explicit snapshot(const rocks_store& of) : of_(of), when_(of.db_->GetSnapshot()) { ++of_.users_; }
+        ~snapshot() override {
+            of_.db_->ReleaseSnapshot(when_);
+            --of_.users_;
+        }
         result<std::optional<std::string>> get(column from, std::string_view key) const override {
             return get_at(*of_.db_, of_.of(from), key, when_);
         }
@@ -238,13 +242,22 @@ class rocks_store final : public rocks_kv {
     result<void> open_database(std::optional<std::uint64_t> last_sequence);
     rocksdb::Status close_database();
     error refusal(const std::string& what) const;
-    bool has_memtable() const {
-        std::uint64_t all = 0, each = 0;
-        for (auto* column : columns_)
-            if (db_->GetIntProperty(column, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &each))
-                all += each;
-        return all != 0;
+    static error not_open() { return fail(errc::storage_failed, "the database is not open"); }
+    result<void> sync_log();
+    result<void> try_to_heal();
+    double in_memtables();  // bytes
+    // RocksDB 7.8 leaves a log that failed only together with a memtable, within Resume(), and aborts when it
+    // is used again. So one that failed with its first write is left by opening the database anew.
+    bool is_stuck() {
+        if (given_up_) return true;
+        if (!log_room_.failed()) return false;
+        for (std::uint64_t entries = 0; auto* column : columns_)
+            if (db_->GetIntProperty(column, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &entries) &&
+                entries != 0)
+                return false;
+        return true;
     }
+    result<void> open_anew();
     double ballast_mark() const {
         return static_cast<double>(settings_.free_bytes) + 2 * static_cast<double>(settings_.ballast_bytes);
     }
@@ -271,6 +284,13 @@ class rocks_store final : public rocks_kv {
     std::string trouble_text_;
     std::function<void()> told_;
 
+    std::mutex door_;  // whoever is not the changing thread uses the database with it, or as one of users_
+    mutable std::atomic<int> users_{0};  // counted up with door_ or by the changing thread
+    static constexpr auto longest_healing = std::chrono::seconds(10);
+    std::atomic<std::int64_t> healing_since_{0};  // of the steady clock; 0: it is not tried now
+    std::atomic<bool> given_up_{false};           // the database is good for nothing but to be closed
+    std::uint64_t committed_ = 0;                 // sequence number; the changing thread's
+    std::string unmended_;                        // why; the changing thread's
     log_room log_room_;
     std::unique_ptr<rocksdb::Env> env_;
     std::shared_ptr<rocksdb::Cache> cache_;
@@ -280,9 +300,9 @@ class rocks_store final : public rocks_kv {
 };
 
 error rocks_store::refusal(const std::string& what) const {
-    return fail(errc::invalid_option,
-                "data_dir " + settings_.path.string() + ": " + what +
-                    ": restore a backup (madang store restore), or look with madang store check");
+    auto text = "data_dir " + settings_.path.string() + ": " + what;
+    if (!what.ends_with(damage_mend)) text += damage_mend;
+    return fail(errc::invalid_option, std::move(text));
 }
 
 rocksdb::Options rocks_store::base_options() {
@@ -305,7 +325,7 @@ rocksdb::Options rocks_store::base_options() {
         std::make_shared<rocksdb::WriteBufferManager>(settings_.memory_bytes / 2, cache_);
     // Small, so that a full disk needs little room to recover.
     options.write_buffer_size = 2 << 20;
-    options.max_write_buffer_number = 3;
+    options.max_write_buffer_number = 8;  // so many of the writer's may wait for the flushing thread
     options.target_file_size_base = 16 << 20;
     // The young levels are rewritten soon, and much of them has gone by then.
     options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression,
@@ -324,9 +344,15 @@ rocksdb::ColumnFamilyOptions rocks_store::column_options(const column_row& row,
     table.pin_l0_filter_and_index_blocks_in_cache = true;
     table.format_version = 5;
     // Asked for by whole keys, often ones that are not there.
-    if (row.id == column::streams || row.id == column::idempotency)
+    if (row.id == column::streams || row.id == column::idempotency || row.id == column::jobs ||
+        row.id == column::job_terms)
         table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    // Jobs are written in the order of their keys: each is put beside the one before it, of its kind.
+    // Ranges are never removed here: RocksDB 7.8 would take the hint for them too, which is of another list.
+    if (row.id >= column::jobs)
+        options.memtable_insert_with_hint_prefix_extractor.reset(
+            rocksdb::NewCappedPrefixTransform(row.id == column::job_rows || row.id == column::job_terms));
     if (row.kept == lifetime::until_its_time) {
         options.compaction_filter_factory = std::make_shared<expiry_filters>(now_ms_);
         options.ttl = options.periodic_compaction_seconds = 24 * 3600;  // at least so often it is looked at
@@ -360,19 +386,26 @@ result<void> rocks_store::open_database(std::optional<std::uint64_t> last_sequen
     auto options = base_options();
     log_check_ = std::make_unique<whole_log>(last_sequence);
     options.wal_filter = log_check_.get();
+    const auto name = folder_->database().string();
+    const bool inspect = settings_.how == data_dir::access::inspect;
+    options.create_missing_column_families = true;
+    std::vector<std::string> present;
+    if (inspect) rocksdb::DB::ListColumnFamilies(options, name, &present);  // its error comes again
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
     for (const auto& row : column_rows)
-        wanted.emplace_back(std::string(row.name), column_options(row, options));
+        if (!inspect || row.id < column::jobs ||
+            std::find(present.begin(), present.end(), row.name) != present.end())
+            wanted.emplace_back(std::string(row.name), column_options(row, options));
     std::vector<rocksdb::ColumnFamilyHandle*> opened;
     rocksdb::DB* db = nullptr;
-    const auto name = folder_->database().string();
-    const auto status = settings_.how == data_dir::access::inspect
-                            ? rocksdb::DB::OpenForReadOnly(options, name, wanted, &opened, &db)
-                            : rocksdb::DB::Open(options, name, wanted, &opened, &db);
+    const auto status = inspect ? rocksdb::DB::OpenForReadOnly(options, name, wanted, &opened, &db)
+                                : rocksdb::DB::Open(options, name, wanted, &opened, &db);
     if (!status.ok())
         return log_check_->broken() ? refusal("the log has a hole") : refusal(status.ToString());
     db_.reset(db);
-    std::copy(opened.begin(), opened.end(), columns_.begin());
+    for (std::size_t i = 0; i < opened.size(); ++i)
+        for (const auto& row : column_rows)
+            if (row.name == wanted[i].name) columns_[static_cast<std::size_t>(row.id)] = opened[i];
     if (log_check_->broken()) return refusal("the log has a hole");
     return {};
 }
@@ -412,7 +445,7 @@ result<void> rocks_store::open() {
         progress_ = std::move(*begun);
     }
     auto below = settings_.file_system ? settings_.file_system : rocksdb::FileSystem::Default();
-    if (progress_) below = watch_files(std::move(below), *progress_, log_room_);
+    if (progress_) below = watch_files(std::move(below), folder_->database().string(), *progress_, log_room_);
     env_ = rocksdb::NewCompositeEnv(below);
     if (auto opened = open_database(last); !opened) return opened;
     const auto sequence = db_->GetLatestSequenceNumber();
@@ -427,7 +460,7 @@ result<void> rocks_store::open() {
     if (!has_ballast_) log_warn("store.no_ballast", {{"bytes", settings_.ballast_bytes}});
     // What was only in the page cache may be told from now on as if it were durable: sync it once.
     if (auto synced = sync(); !synced) return refusal(synced.error().detail);
-    progress_->committed(sequence);
+    progress_->committed(committed_ = sequence);
     if (lost == loss::none) return {};
     if (sequence != 0) {
         auto begun = begin_generation(*this, generation_, lost, settings_.new_epoch());
@@ -437,6 +470,85 @@ result<void> rocks_store::open() {
                                                                    : "the machine stopped without warning"}});
     }
     return progress_->running(boot_id);
+}
+
+result<void> rocks_store::try_to_heal() {
+    if (state_.load() != state::good) {
+        if (is_stuck()) return fail(errc::storage_failed, "the database is to be opened anew");
+        if (has_ballast_.exchange(false)) folder_->drop_ballast();
+        // A flush that fails within Resume() is to be avoided: see mend().
+        if (state_.load() == state::full && free_bytes() < log_room::at_once + in_memtables())
+            return fail(errc::storage_full, "too little is free to go on");
+        if (auto status = db_->Resume(); !status.ok()) return translate(status);
+    }
+    // A log in which a write or a sync failed is left behind: what it held is in tables then, and synced.
+    rocksdb::FlushOptions options;
+    options.allow_write_stall = true;
+    if (auto status = db_->Flush(options, {columns_.begin(), columns_.end()}); !status.ok()) {
+        trouble(status);
+        return translate(status);
+    }
+    if (auto synced = sync_log(); !synced) return synced;
+    progress_->healed();  // before anything is committed again
+    state_.store(state::good);
+    if (!has_ballast_ && free_bytes() >= ballast_mark())
+        has_ballast_ = folder_->make_ballast(settings_.ballast_bytes);
+    return {};
+}
+
+double rocks_store::in_memtables() {
+    double all = 0;
+    for (std::uint64_t each = 0; auto* column : columns_)
+        if (db_->GetIntProperty(column, rocksdb::DB::Properties::kSizeAllMemTables, &each))
+            all += static_cast<double>(each);
+    return all;
+}
+
+result<void> rocks_store::sync_log() {
+    if (!db_) return not_open();
+    if (log_room_.failed()) return fail(errc::storage_failed, "the log failed");  // RocksDB would abort
+    const auto sequence = db_->GetLatestSequenceNumber();
+    const auto status = db_->SyncWAL();
+    if (!status.ok()) {
+        trouble(status);
+        return translate(status);
+    }
+    progress_->synced(sequence);
+    return {};
+}
+
+void rocks_store::mend() {
+    const std::unique_lock door(door_, std::try_to_lock);
+    // After a flush that failed within Resume(), RocksDB 7.8 may wait in the next one for ever.
+    const auto since = std::chrono::steady_clock::duration(healing_since_.load());
+    if (!door && since.count() != 0 &&
+        std::chrono::steady_clock::now().time_since_epoch() - since > longest_healing)
+        give_up();
+    if (!door || users_ != 0 || state_.load() == state::good) return;
+    if (db_ && !is_stuck()) return;
+    const auto opened = open_anew();
+    const auto why = opened ? std::string() : opened.error().text();
+    if (opened)
+        log_info("store.opened_anew");  // heal() does the rest
+    else if (why != unmended_)
+        log_warn("store.not_opened_anew", {{"error", why}});
+    unmended_ = why;
+}
+
+result<void> rocks_store::open_anew() {
+    // An open database is good for reading, as long as the disk takes no writes.
+    auto files = settings_.file_system ? settings_.file_system : rocksdb::FileSystem::Default();
+    if (has_ballast_.exchange(false)) folder_->drop_ballast();
+    if (auto takes = probe(*files, folder_->probe().string()); !takes.ok()) return translate(takes);
+    close_database();  // its error is the known one
+    given_up_ = false;
+    if (auto opened = open_database(committed_); !opened) {
+        close_database();
+        return opened;
+    }
+    if (db_->GetLatestSequenceNumber() == committed_) return {};
+    close_database();
+    return fail(errc::storage_failed, "the log has lost its end");
 }
 
 rocksdb::Status rocks_store::close_database() {
@@ -451,6 +563,12 @@ rocksdb::Status rocks_store::close_database() {
 }
 
 result<void> rocks_store::back_up(const std::filesystem::path& to) {
+    {
+        const std::lock_guard door(door_);
+        if (!db_) return not_open();
+        ++users_;
+    }
+    const std::shared_ptr<void> leaving(nullptr, [this](void*) { --users_; });
     std::error_code problem;
     if (!std::filesystem::create_directories(to, problem))
         return fail(errc::invalid_option, to.string() + " exists or cannot be made: name a new folder");
@@ -458,10 +576,12 @@ result<void> rocks_store::back_up(const std::filesystem::path& to) {
     auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
     if (status.ok()) status = checkpoint->CreateCheckpoint((to / "db").string());
+    if (status.ok()) std::filesystem::copy_file(folder_->path() / "format", to / "format", problem);
+    if (status.ok() && !problem) return {};
+    std::error_code ignored;  // half of a backup is none
+    std::filesystem::remove_all(to, ignored);
     if (!status.ok()) return translate(status);
-    std::filesystem::copy_file(folder_->path() / "format", to / "format", problem);
-    if (problem) return fail(errc::storage_failed, to.string() + ": " + problem.message());
-    return {};
+    return fail(errc::storage_failed, to.string() + ": " + problem.message());
 }
 
 }  // namespace

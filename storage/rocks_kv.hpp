@@ -37,7 +37,7 @@ class rocks_kv : public kv {
     virtual result<void> verify() = 0;
     // A copy that is consistent in itself, in a folder that does not exist yet; restored by copying it back.
     // Its streams begin new epochs then: what followed is not in it.
-    virtual result<void> back_up(const std::filesystem::path& to) = 0;
+    result<void> back_up(const std::filesystem::path& to) override = 0;
 };
 
 // Errors (invalid_option, one line with the mend): data_dir's, and damage.

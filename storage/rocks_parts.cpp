@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/crc.hpp>
 #include <cstdarg>
 #include <cstdio>
@@ -141,12 +142,20 @@ class watched_log final : public watched_file, public log_room::file {
     rocksdb::IOStatus reserve(std::uint64_t bytes) override {
         const auto wanted = bytes_.load() + bytes;
         if (wanted <= reserved_) return rocksdb::IOStatus::OK();
-        auto done = Allocate(reserved_, wanted - reserved_, rocksdb::IOOptions(), nullptr);
-        if (done.ok()) reserved_ = wanted;
+        // In steps, since each costs as much as a small write; where there is no room for one, what is
+        // needed.
+        auto done = take(std::max(wanted, reserved_ + step));
+        if (done.IsNoSpace()) done = take(wanted);
         return done.IsNoSpace() ? retryable(done) : rocksdb::IOStatus::OK();  // not every file system can
     }
 
   private:
+    static constexpr std::uint64_t step = 1 << 20;
+    rocksdb::IOStatus take(std::uint64_t up_to) {
+        auto done = Allocate(reserved_, up_to - reserved_, rocksdb::IOOptions(), nullptr);
+        if (done.ok()) reserved_ = up_to;
+        return done;
+    }
     rocksdb::IOStatus appended(const rocksdb::Slice& data, rocksdb::IOStatus done) override {
         bytes_ += data.size();
         return synced(done);
@@ -165,14 +174,17 @@ class watched_log final : public watched_file, public log_room::file {
 
 class watched_files final : public rocksdb::FileSystemWrapper {
   public:
-    watched_files(std::shared_ptr<rocksdb::FileSystem> below, progress_file& told, log_room& room)
-        : FileSystemWrapper(std::move(below)), told_(told), room_(room) {}
+    watched_files(std::shared_ptr<rocksdb::FileSystem> below, std::string database, progress_file& told,
+                  log_room& room)
+        : FileSystemWrapper(std::move(below)), database_(std::move(database)), told_(told), room_(room) {}
     const char* Name() const override { return "madang.watched_files"; }
     rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
                                       rocksdb::IODebugContext* debug) override {
-        const auto name = path.substr(path.rfind('/') + 1);
+        const auto slash = path.rfind('/');
+        const auto name = path.substr(slash + 1);
         auto done = FileSystemWrapper::NewWritableFile(path, options, file, debug);
+        if (std::string_view(path).substr(0, slash) != database_) return done;
         if (!done.ok()) return name.ends_with(".log") ? begun(done) : retryable(done);
         unsigned long long number = 0;
         if (std::sscanf(name.c_str(), "MANIFEST-%llu", &number) == 1)
@@ -199,6 +211,7 @@ class watched_files final : public rocksdb::FileSystemWrapper {
         return retryable(done);
     }
 
+    const std::string database_;
     progress_file& told_;
     log_room& room_;
 };
@@ -225,8 +238,19 @@ rocksdb::IOStatus log_room::reserve(std::uint64_t bytes) {
 }
 
 std::shared_ptr<rocksdb::FileSystem> watch_files(std::shared_ptr<rocksdb::FileSystem> below,
-                                                 progress_file& told, log_room& room) {
-    return std::make_shared<watched_files>(std::move(below), told, room);
+                                                 std::string database, progress_file& told, log_room& room) {
+    return std::make_shared<watched_files>(std::move(below), std::move(database), told, room);
+}
+
+rocksdb::IOStatus probe(rocksdb::FileSystem& files, const std::string& name) {
+    std::unique_ptr<rocksdb::FSWritableFile> file;
+    auto done = files.NewWritableFile(name, rocksdb::FileOptions(), &file, nullptr);
+    if (!done.ok()) return done;
+    done = file->Append(std::string(4096, 'x'), rocksdb::IOOptions(), nullptr);
+    if (done.ok()) done = file->Sync(rocksdb::IOOptions(), nullptr);
+    file->Close(rocksdb::IOOptions(), nullptr);
+    files.DeleteFile(name, rocksdb::IOOptions(), nullptr);
+    return done;
 }
 
 result<void> check_manifest(const std::filesystem::path& database, const progress& known) {

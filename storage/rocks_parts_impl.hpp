@@ -102,9 +102,11 @@ class log_room {
 
 // Marks what fails as worth another try, and tells the progress file what was written of each MANIFEST and
 // synced: a record whose length was changed, or a file that was cut, looks to RocksDB like the end of a
-// shorter history.
+// shorter history. Files in other folders than `database` (a backup's) are none of its business.
 std::shared_ptr<rocksdb::FileSystem> watch_files(std::shared_ptr<rocksdb::FileSystem> below,
-                                                 progress_file& told, log_room& room);
+                                                 std::string database, progress_file& told, log_room& room);
+// Whether the disk takes writes: writes, syncs and removes a file of that name.
+rocksdb::IOStatus probe(rocksdb::FileSystem& files, const std::string& name);
 // Whether the manifest that CURRENT names is what was last told of it. Nothing: it was not told of.
 result<void> check_manifest(const std::filesystem::path& database, const progress& known);
 

@@ -38,14 +38,19 @@ std::string_view group_of(const store_request& what) noexcept {
         [](const auto& each) -> std::string_view {
             if constexpr (requires { each.what.group; })
                 return each.what.group;
-            else
+            else if constexpr (requires { each.group; })
                 return each.group;
+            else
+                return {};
         },
         what);
 }
 
-bool is_change(const store_request& what) noexcept { return what.index() <= 3; }
-static_assert(std::is_same_v<std::variant_alternative_t<3, store_request>, commands::leave>);
+bool is_change(const store_request& what) noexcept {
+    return what.index() <= 4 || std::holds_alternative<commands::surrender>(what) ||
+           std::holds_alternative<commands::adopt>(what);
+}
+static_assert(std::is_same_v<std::variant_alternative_t<4, store_request>, commands::renew>);
 
 bool frees_space(const store_request& what) noexcept {
     return std::holds_alternative<commands::leave>(what) ||
@@ -54,22 +59,40 @@ bool frees_space(const store_request& what) noexcept {
 
 result<void> shard::load_presence() {
     bool good = true;
-    auto done = committed_.scan(column::presence, keys::shard_begin(number_), keys::shard_begin(number_ + 1u),
-                                direction::ascending, [&](std::string_view key, std::string_view value) {
-                                    const auto split = keys::parse(key);
-                                    auto who = split ? decode_presence(split->rest, value) : std::nullopt;
-                                    good = who.has_value();
-                                    if (good)
-                                        presence_.exchange(split->group, std::string(split->rest),
-                                                           std::move(who->who));
-                                    return good;
-                                });
+    auto done =
+        committed_.scan(column::presence, keys::shard_begin(number_), keys::shard_begin(number_ + 1u),
+                        direction::ascending, [&](std::string_view key, std::string_view value) {
+                            const auto split = keys::parse(key);
+                            auto who = split ? decode_presence(split->rest, value) : std::nullopt;
+                            good = who.has_value();
+                            if (!good) return false;
+                            stale_.emplace(std::pair(split->group, split->rest), who->incarnation);
+                            presence_.exchange(split->group, std::string(split->rest), std::move(who->who));
+                            return good;
+                        });
     if (done && !good) return fail(errc::storage_failed, "a damaged record of presence");
     return done;
 }
 
+std::vector<stale_entry> shard::stale() const {
+    std::vector<stale_entry> all;
+    all.reserve(stale_.size());
+    for (const auto& [who, incarnation] : stale_) all.push_back({who.first, who.second, incarnation});
+    return all;
+}
+
+std::string shard::forget_stale(const std::string& group, const std::string& client) {
+    if (stale_.empty()) return {};
+    const auto found = stale_.find({group, client});
+    if (found == stale_.end()) return {};
+    auto incarnation = std::move(found->second);
+    stale_.erase(found);
+    return incarnation;
+}
+
 applied shard::apply(const store_request& what, durability how, const round& in) {
-    if (!valid_name(group_of(what))) return refuse(fail(errc::bad_request, "group"));
+    if (!valid_name(group_of(what)) && !std::holds_alternative<queries::streams>(what))
+        return refuse(fail(errc::bad_request, "group"));
     return std::visit([&](const auto& each) { return apply(each, how, in); }, what);
 }
 
@@ -131,9 +154,21 @@ applied shard::apply(const commands::publish& what, durability how, const round&
     const auto key = what.idempotency_key.empty() ? std::string() : keys::named(where, what.idempotency_key);
     auto before = repeated(what, key);
     if (!before) return refuse(before.error());
+    applied done;
+    if (what.key_only) {
+        const bool is_new = !*before;
+        if (is_new) {
+            idempotency_record record{end_of(now, idempotency_ms), {}};
+            encode(record, value_);
+            in.into.put(column::idempotency, key, value_);
+            keys_.insert_or_assign(key, std::move(record));
+        }
+        if (how == durability::synced) done.sync_round = in.number;
+        done.answer = store_value(published{is_new ? position{} : std::move(**before), !is_new});
+        return done;
+    }
     auto found = find(what.group, now);
     if (!found) return refuse(found.error());
-    applied done;
     if (*before) {
         // As durable as the first one is to be.
         done.sync_round = how == durability::synced ? in.number
@@ -213,6 +248,129 @@ applied shard::apply(const commands::remove_history& what, durability how, const
     return done;
 }
 
+void shard::change_epoch(stream_state& of, const std::string& to, durability how, const round& in) {
+    auto& record = of.record;
+    record.epoch = to;
+    touch(of);
+    if (how == durability::synced || (record.kept == durability::synced && record.top != 0))
+        of.sync_round = in.number;
+}
+
+applied shard::apply(const commands::renew& what, durability how, const round& in) {
+    if (what.new_epoch.size() > longest_key_text) return refuse(fail(errc::bad_request, "epoch"));
+    if (in.refused) return refuse(*in.refused);
+    auto found = find(what.group, what.now_ms);
+    if (!found) return refuse(found.error());
+    applied done;
+    if (!*found) {
+        done.answer = store_value(position{});
+        return done;
+    }
+    auto& stream = **found;
+    auto& record = stream.record;
+    if (record.epoch != what.new_epoch) change_epoch(stream, what.new_epoch, how, in);
+    done.sync_round = stream.sync_round;
+    done.answer = store_value(position{record.epoch, record.top});
+    return done;
+}
+
+applied shard::apply(const commands::surrender& what, durability how, const round& in) {
+    if (in.refused) return refuse(*in.refused);
+    auto found = find(what.group, what.now_ms);
+    if (!found) return refuse(found.error());
+    applied done;
+    if (!*found) {
+        done.answer = store_value(position{});
+        return done;
+    }
+    auto& stream = **found;
+    auto& record = stream.record;
+    auto given = what.given_epoch.empty() ? record.epoch : what.given_epoch;
+    if (record.epoch == what.left_epoch) given.clear();
+    change_epoch(stream, what.left_epoch, how, in);
+    done.sync_round = stream.sync_round;
+    done.answer = store_value(given.empty() ? position{} : position{std::move(given), record.top});
+    return done;
+}
+
+// What is there of its publications, also of a stream before it.
+result<void> shard::clear(stream_state& which, const round& in) {
+    const auto where = keys::where(number_, which.group);
+    bool any = which.touched;
+    const auto done = committed_.scan(column::publications, where, keys::end(where), direction::ascending,
+                                      [&](std::string_view, std::string_view) { return !(any = true); });
+    if (!done) return done;
+    if (any) in.into.remove_range(column::publications, where, keys::end(where));
+    streams_.drop_before(which, which.record.top + 1);
+    return {};
+}
+
+applied shard::apply(const commands::adopt& what, durability how, const round& in) {
+    if (in.refused) return refuse(*in.refused);
+    for (const auto& each : what.what.keys)
+        if (each.name.size() > longest_key_text) return refuse(fail(errc::bad_request, "idempotency_key"));
+    for (const auto& each : what.what.seen)
+        if (each.user.size() > longest_key_text) return refuse(fail(errc::bad_request, "user"));
+    auto found = find(what.group, what.now_ms);
+    if (!found) return refuse(found.error());
+    if (!what.first && (!*found || (*found)->record.epoch != what.meanwhile || (*found)->record.top != 0))
+        return refuse(fail(errc::unrecoverable_position));
+    auto& stream = *found ? **found : begin(what.group, what.meanwhile, 0);
+    auto& record = stream.record;
+    if (what.first)
+        if (auto done = clear(stream, in); !done) return refuse(done.error());
+    touch(stream);
+    const auto where = keys::where(number_, what.group);
+    for (const auto& each : what.what.publications) {
+        encode(each.what, each.ends_ms, value_);
+        in.into.put(column::publications, keys::publication(where, each.what.offset), value_);
+    }
+    for (const auto& each : what.what.keys) {
+        auto key = keys::named(where, each.name);
+        encode(each.is, value_);
+        in.into.put(column::idempotency, key, value_);
+        keys_.insert_or_assign(std::move(key), each.is);
+    }
+    for (const auto& each : what.what.seen) {
+        encode_time(each.time_ms, value_);
+        in.into.put(column::seen, keys::named(where, each.user), value_);
+        seen_.push_back({what.group, each.user, each.time_ms});
+    }
+    if (what.last) {
+        const auto& head = what.what;
+        record = {head.ends_ms, head.kept, generation_.number, head.top.offset, head.oldest, head.top.epoch};
+    } else if (what.first) {
+        record = {what.what.ends_ms, how, generation_.number, 0, 1, what.meanwhile};
+    }
+    applied done;
+    // As with publish: what waits for a sync goes on waiting.
+    if (how == durability::synced || record.kept == durability::synced) stream.sync_round = in.number;
+    done.sync_round = stream.sync_round;
+    done.answer = store_value(position{record.epoch, record.top});
+    return done;
+}
+
+applied shard::apply(const queries::copy& what, durability, const round&) {
+    auto found = find(what.group, what.now_ms);
+    if (!found) return refuse(found.error());
+    if (!*found) return refuse(fail(errc::unrecoverable_position));
+    const auto& record = (*found)->record;
+    copy_read read;
+    read.where = keys::where(number_, what.group);
+    read.head.top = {record.epoch, record.top};
+    read.head.oldest = record.oldest;
+    read.head.ends_ms = record.ends_ms;
+    read.head.kept = record.kept;
+    read.from = what.from;
+    read.most_bytes = what.most_bytes;
+    read.now_ms = what.now_ms;
+    return {store_value(), std::move(read), (*found)->sync_round};
+}
+
+applied shard::apply(const queries::streams& what, durability, const round&) {
+    return {store_value(), names_read{what}, 0};
+}
+
 applied shard::apply(const commands::enter& what, durability how, const round& in) {
     const auto& who = what.who.who;
     if (!valid_name(who.client) || who.user.size() > longest_key_text)
@@ -223,13 +381,19 @@ applied shard::apply(const commands::enter& what, durability how, const round& i
     in.into.put(column::presence, keys::named(where, who.client), value_);
     auto before = presence_.exchange(what.group, who.client, what.who);
     presence_change change{!before, what.who, presence_.counts(what.group)};
-    presence_undo_.push_back({what.group, who.client, std::move(before)});
+    presence_undo_.push_back(
+        {what.group, who.client, std::move(before), forget_stale(what.group, who.client)});
     return {store_value(std::move(change)), {}, how == durability::synced ? in.number : 0};
 }
 
 applied shard::apply(const commands::leave& what, durability how, const round& in) {
     if (!valid_name(what.client)) return refuse(fail(errc::bad_request, "client"));
     if (in.refused) return refuse(*in.refused);
+    if (!what.stale_of.empty()) {
+        const auto found = stale_.find({what.group, what.client});
+        if (found == stale_.end() || found->second != what.stale_of)
+            return {store_value(presence_change{false, {}, presence_.counts(what.group)}), {}, 0};
+    }
     auto before = presence_.exchange(what.group, what.client, {});
     presence_change change{before.has_value(), {}, presence_.counts(what.group)};
     if (!before) return {store_value(std::move(change)), {}, 0};
@@ -242,7 +406,8 @@ applied shard::apply(const commands::leave& what, durability how, const round& i
         seen_.push_back({what.group, user, what.now_ms});
     }
     change.who = *before;
-    presence_undo_.push_back({what.group, what.client, std::move(before)});
+    presence_undo_.push_back(
+        {what.group, what.client, std::move(before), forget_stale(what.group, what.client)});
     return {store_value(std::move(change)), {}, how == durability::synced ? in.number : 0};
 }
 
@@ -350,8 +515,11 @@ void shard::undo_round() {
         streams_.erase(*each);
     }
     touched_.clear();
-    for (auto each = presence_undo_.rbegin(); each != presence_undo_.rend(); ++each)
+    for (auto each = presence_undo_.rbegin(); each != presence_undo_.rend(); ++each) {
         presence_.exchange(each->group, each->client, std::move(each->who));
+        if (!each->stale.empty())
+            stale_.emplace(std::pair(each->group, each->client), std::move(each->stale));
+    }
     presence_undo_.clear();
     keys_.clear();
     seen_.clear();

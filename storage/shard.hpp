@@ -4,6 +4,7 @@
 // and is either committed (end_round) or was never there (undo_round).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 #include "storage/kv.hpp"
 #include "storage/late_read.hpp"
 #include "storage/presence_table.hpp"
+#include "storage/store.hpp"
 #include "storage/stream_table.hpp"
 
 namespace madang {
@@ -47,7 +49,8 @@ class shard {
           presence_(totals) {}
 
     result<void> load_presence();
-    std::vector<std::pair<std::string, std::string>> present() const { return presence_.all(); }
+    // Loaded, and neither entered again nor left since.
+    std::vector<stale_entry> stale() const;
 
     struct round {
         kv_batch& into;
@@ -64,15 +67,22 @@ class shard {
     applied apply(const commands::remove_history& what, durability how, const round& in);
     applied apply(const commands::enter& what, durability how, const round& in);
     applied apply(const commands::leave& what, durability how, const round& in);
+    applied apply(const commands::renew& what, durability how, const round& in);
+    applied apply(const commands::surrender& what, durability how, const round& in);
+    applied apply(const commands::adopt& what, durability how, const round& in);
     applied apply(const queries::history& what, durability how, const round& in);
     applied apply(const queries::presence& what, durability how, const round& in);
     applied apply(const queries::presence_stats& what, durability how, const round& in);
     applied apply(const queries::last_seen& what, durability how, const round& in);
+    applied apply(const queries::copy& what, durability how, const round& in);
+    applied apply(const queries::streams& what, durability how, const round& in);
 
     // Null: there is none (any more). Its epoch is the present generation's, if it has to be.
     result<stream_state*> find(std::string_view group, std::int64_t now_ms);
     stream_state& begin(std::string_view group, const std::string& epoch, std::int64_t ends_ms);
     void touch(stream_state& which);  // its record changed
+    void change_epoch(stream_state& of, const std::string& to, durability how, const round& in);
+    result<void> clear(stream_state& which, const round& in);
     result<std::optional<position>> repeated(const commands::publish& what, const std::string& key);
 
     const std::uint16_t number_;
@@ -80,6 +90,7 @@ class shard {
     const generation generation_;
     stream_table streams_;
     presence_table presence_;
+    std::map<std::pair<std::string, std::string>, std::string> stale_;  // incarnation by group and client
     std::uint64_t forgotten_sync_round_ = 0;  // of streams that are not in memory any more
     std::string value_;                       // encoded, reused
 
@@ -89,7 +100,9 @@ class shard {
     struct presence_before {
         std::string group, client;
         std::optional<present_client> who;
+        std::string stale;  // its incarnation
     };
+    std::string forget_stale(const std::string& group, const std::string& client);
     std::vector<presence_before> presence_undo_;
     struct seen {
         std::string group, user;

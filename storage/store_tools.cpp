@@ -7,6 +7,7 @@
 
 #include "broker/core/request_id.hpp"
 #include "storage/codec.hpp"
+#include "storage/job_tools.hpp"
 #include "storage/rocks_kv.hpp"
 
 namespace madang {
@@ -26,8 +27,7 @@ result<std::unique_ptr<rocks_kv>> open_for(const fs::path& data_dir, data_dir::a
 
 json about(const kept_publication& kept) {
     json record{{"offset", kept.what.offset}, {"ends", kept.ends_ms}, {"time", kept.what.time_ms}};
-    auto data = json::parse(kept.what.data.bytes(), nullptr, false);
-    record["data"] = data.is_discarded() ? json(std::string(kept.what.data.bytes())) : std::move(data);
+    record["data"] = std::string(kept.what.data.bytes());  // JSON; dump_store writes it as it is
     if (!kept.what.extra) return record;
     if (const auto& who = kept.what.extra->info) record["info"] = to_json(*who);
     for (const auto& each : kept.what.extra->tags) record["tags"][each.name] = each.value;
@@ -72,8 +72,9 @@ std::optional<json> about(column in, std::string_view rest, std::string_view key
         case column::seen:
             if (const auto time = decode_time(value)) return json{{"user", name}, {"time", *time}};
             return {};
+        default:
+            return about_job_row(in, key, value);
     }
-    return {};
 }
 
 std::string line(const json& what) {
@@ -86,17 +87,23 @@ result<void> each_record(const rocks_kv& in, See see) {
     for (const auto& row : column_rows) {
         const auto done =
             in.scan(row.id, "", std::string(3, '\xff'), direction::ascending, [&](auto key, auto value) {
+                const bool grouped = row.id >= column::streams && row.id <= column::seen;
                 const auto split = row.id == column::facts ? keys::parts{0, key, {}}
-                                                           : keys::parse(key).value_or(keys::parts{});
+                                   : grouped               ? keys::parse(key).value_or(keys::parts{})
+                                                           : keys::parts{};
                 const bool placed =
-                    row.id == column::facts ||
-                    (!split.group.empty() && split.shard == shard_of(split.group, in.shards()));
+                    !grouped || (!split.group.empty() && split.shard == shard_of(split.group, in.shards()));
                 see(row, split.group, placed ? about(row.id, split.rest, key, value) : std::nullopt);
                 return true;
             });
         if (!done) return done;
     }
     return {};
+}
+
+error fail_damaged(std::size_t records) {
+    return fail(errc::storage_failed,
+                std::to_string(records) + " damaged records: restore a backup (madang store restore)");
 }
 
 }  // namespace
@@ -128,8 +135,13 @@ result<void> check_store(const fs::path& data_dir, std::ostream& told) {
             told << line({{"column", row.name}, {"group", group}, {"problem", problem}});
         });
     if (!done) return done;
+    const auto fits = check_jobs(bytes, [&](std::string_view name, std::string_view problem) {
+        ++damaged;
+        told << line({{"column", "jobs"}, {"name", name}, {"problem", problem}});
+    });
+    if (!fits) return fits;
     for (const auto& row : column_rows) told << row.name << ": " << records[row.name] << " records\n";
-    if (damaged != 0) return fail(errc::storage_failed, std::to_string(damaged) + " damaged records");
+    if (damaged != 0) return fail_damaged(damaged);
     told << "all is well\n";
     return {};
 }
@@ -141,13 +153,20 @@ result<void> dump_store(const fs::path& data_dir, std::ostream& to) {
     auto done = each_record(**opened, [&](const column_row& row, std::string_view group, auto record) {
         damaged += !record;
         json all{{"column", row.name}, {"group", group}};
+        std::string data;
+        if (record && row.id == column::publications) {
+            data = (*record)["data"].template get<std::string>();
+            record->erase("data");
+        }
         if (record)
             all.update(*record);
         else
             all["problem"] = "damaged";
-        to << line(all);
+        auto text = line(all);
+        if (json::accept(data)) text.replace(text.size() - 2, 1, ",\"data\":" + data + "}");
+        to << text;
     });
-    if (done && damaged != 0) return fail(errc::storage_failed, std::to_string(damaged) + " damaged records");
+    if (done && damaged != 0) return fail_damaged(damaged);
     return done;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/job_list.hpp"
 #include "storage/late_read.hpp"
 #include "storage/store.hpp"
 
@@ -21,12 +22,32 @@ struct submission {
     bool changes = false;
     bool only_frees = true;  // its changes
 
+    // Or of the jobs' shard.
+    std::vector<job_request> jobs;
+    store::job_answers jobs_done;
+    std::function<void(job_effects&&)> watch;  // with nothing else
+
     std::vector<store_answer> answers;
+    std::vector<job_answer> job_answers;
     std::uint64_t sync_round = 0;  // answered when this is synced
     std::vector<std::pair<std::size_t, late_read>> late;
-    std::shared_ptr<const kv_view> view;  // for `late`
+    std::vector<std::pair<std::size_t, job_list_read>> late_lists;
+    std::shared_ptr<const kv_view> view;  // for both
 
-    void answer() { done(std::move(answers)); }
+    void refuse(const error& why) {  // all of it
+        answers.assign(requests.size(), why);
+        job_answers.assign(jobs.size(), why);
+    }
+    void read_late(const kv_view& from) {
+        for (auto& [index, what] : late) answers[index] = run(what, from);
+        for (auto& [index, what] : late_lists) job_answers[index] = run(what, from);
+        late.clear();
+        late_lists.clear();
+    }
+    void answer() {
+        if (done) done(std::move(answers));
+        if (jobs_done) jobs_done(std::move(job_answers));
+    }
 };
 using submission_ptr = std::unique_ptr<submission>;
 

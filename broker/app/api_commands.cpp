@@ -6,10 +6,14 @@
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <vector>
 
 #include "broker/app/api_client.hpp"
+#include "broker/app/terminal.hpp"
 #include "broker/auth/jwt_sign.hpp"
 #include "broker/core/option_parse.hpp"
+#include "broker/protocol/json_reader.hpp"
 
 namespace madang {
 namespace {
@@ -19,42 +23,40 @@ using verb = api_command_values::verb;
 
 constexpr int failed = 1, asked_wrongly = 2;
 
+using terminal::moment;
+using terminal::shown;
 int complain(const char* name, const std::string& why, int code) {
-    std::string line = why;  // one line, whatever a server says
-    for (auto& c : line)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-    std::cerr << "madang: " << name << ": " << line << "\n";
-    return code;
-}
-
-std::string shown(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-// A member for a person: a plain string without its quotes where nothing in it could move the terminal.
-std::string shown(const json& from, const char* name) {
-    const auto found = from.find(name);
-    if (found == from.end()) return "-";
-    auto text = shown(*found);
-    if (found->is_string() && text.size() > 2 && text.find('\\') == text.npos)
-        return text.substr(1, text.size() - 2);
-    return text;
-}
-
-// "2026-11-22 04:40:00.123" of Unix milliseconds, UTC.
-std::string moment(const json& from, const char* name) {
-    const auto found = from.find(name);
-    if (found == from.end() || !found->is_number_integer()) return "-";
-    const auto ms = found->get<std::int64_t>();
-    const auto seconds = static_cast<std::time_t>(ms / 1000);
-    std::tm utc{};
-    char text[64];
-    if (gmtime_r(&seconds, &utc) == nullptr || std::strftime(text, sizeof text, "%F %T", &utc) == 0)
-        return "-";
-    char fraction[8];
-    std::snprintf(fraction, sizeof fraction, ".%03d", static_cast<int>(ms % 1000 < 0 ? 0 : ms % 1000));
-    return std::string(text) + fraction;
+    return terminal::complain(name, why, code);
 }
 
 void print_more(const json& result) {
     if (result.value("more", false)) std::cout << "(there is more than one answer may have)\n";
+}
+
+// Each publication's data as it stands in the answer: parsed and written anew, numbers beyond a double's
+// would be others and a repeated key be gone.
+std::vector<std::string_view> data_in(std::string_view answer) {
+    const auto part = [](std::string_view object, std::string_view name) {
+        std::string_view found;
+        each_json_member(object, [&](std::string_view key, std::string_view value) {
+            if (json_says(key, name)) found = value;
+        });
+        return found;
+    };
+    std::vector<std::string_view> data;
+    each_json_element(part(part(answer, "result"), "publications"),
+                      [&](std::string_view each) { data.push_back(part(each, "data")); });
+    return data;
+}
+
+void print_history(const json& result, std::string_view answer) {
+    const auto data = data_in(answer);
+    std::size_t i = 0;
+    for (const auto& each : result.at("publications"))
+        std::cout << shown(each, "offset") << "  " << moment(each, "time") << "  "
+                  << (i < data.size() ? one_line(data[i++]) : "-") << "\n";
+    std::cout << "top: " << shown(result, "epoch") << ":" << shown(result, "offset") << "\n";
+    print_more(result);
 }
 
 void print(verb what, const json& result) {
@@ -79,13 +81,6 @@ void print(verb what, const json& result) {
             print_more(result);
             break;
         }
-        case verb::history:
-            for (const auto& each : result.at("publications"))
-                std::cout << shown(each, "offset") << "  " << moment(each, "time") << "  "
-                          << shown(each.at("data")) << "\n";
-            std::cout << "top: " << shown(result, "epoch") << ":" << shown(result, "offset") << "\n";
-            print_more(result);
-            break;
         case verb::disconnect:
             std::cout << shown(result, "num_clients") << " disconnected\n";
             break;
@@ -124,6 +119,8 @@ int ask(const api_command_values& values, const char* name, const char* method, 
     if (!answer) return complain(name, answer.error().detail, failed);
     if (values.json)
         std::cout << *answer << "\n";
+    else if (values.chosen == verb::history)
+        print_history(json::parse(*answer).at("result"), *answer);
     else
         print(values.chosen, json::parse(*answer).at("result"));
     return 0;
@@ -160,6 +157,8 @@ int disconnect(const api_command_values& values) {
 }
 
 int token(const api_command_values& values) {
+    if (values.user.empty())
+        return complain("token", "USER is empty; a token says who its bearer is", asked_wrongly);
     const auto loaded = resolve_options(values.options, process_environment());
     if (!loaded) return complain("token", loaded.error().detail, asked_wrongly);
     const auto& secret = loaded->settings.jwt_hmac_secret;
@@ -193,7 +192,8 @@ void add_api_commands(CLI::App& app, api_command_values& into) {
     const auto add = [&](verb what, const char* name, const char* help) {
         auto* made = app.add_subcommand(name, help);
         made->group("A running server");
-        made->callback([&into, what] { into.chosen = what; });
+        // Not callback(): see add_job_commands.
+        made->parse_complete_callback([&into, what] { into.chosen = what; });
         return made;
     };
     const auto remote = [&](verb what, const char* name, const char* help) {

@@ -18,16 +18,38 @@ fs::path beside_binary(const char* in_build_tree, const char* installed) {
     return {};
 }
 
-}  // namespace
-
-std::vector<std::string> bundled_plugins() {
+std::vector<std::string> plugins_in(const fs::path& folder, std::error_code& error) {
     std::vector<std::string> found;
-    std::error_code error;
-    for (const auto& entry :
-         fs::directory_iterator(beside_binary("madang-plugins", MADANG_INSTALLED_PLUGINS), error))
+    for (const auto& entry : fs::directory_iterator(folder, error))
         if (entry.path().extension() == ".so") found.push_back(entry.path().string());
     std::sort(found.begin(), found.end());
     return found;
+}
+
+}  // namespace
+
+std::vector<std::string> bundled_plugins() {
+    std::error_code error;
+    return plugins_in(beside_binary("madang-plugins", MADANG_INSTALLED_PLUGINS), error);
+}
+
+result<std::vector<std::string>> plugin_files(const options& settings) {
+    auto files = settings.bundled ? bundled_plugins() : std::vector<std::string>{};
+    if (!settings.plugin_dir.empty()) {
+        std::error_code error;
+        const auto found = plugins_in(settings.plugin_dir, error);
+        if (error)
+            return fail(errc::invalid_option, "--plugin-dir " + settings.plugin_dir + ": " + error.message() +
+                                                  "; name a folder that can be read");
+        files.insert(files.end(), found.begin(), found.end());
+    }
+    files.insert(files.end(), settings.plugins.begin(), settings.plugins.end());
+    return files;
+}
+
+std::string worker_socket(const options& settings) {
+    if (!settings.worker_socket.empty()) return settings.worker_socket;
+    return settings.data_dir == "none" ? "" : (fs::path(settings.data_dir) / "workers.sock").string();
 }
 
 std::string bundled_site() { return beside_binary("madang-site", MADANG_INSTALLED_SITE).string(); }

@@ -75,6 +75,7 @@ int run_serve(const option_values& values) {
         node.stop(std::chrono::seconds{1});
         return stop_logging(), complain(done.error());
     }
+    if (node.cluster_port() != 0) std::cout << "madang: cluster on port " << node.cluster_port() << "\n";
     std::cout << "madang: listening on " << shown(settings, settings.listen, node.port(), true) << "\n"
               << "madang: internal on "
               << shown(settings, settings.internal_listen, node.internal_port(), false) << std::endl;

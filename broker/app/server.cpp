@@ -5,15 +5,21 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <list>
 #include <unordered_map>
 
 #include "actors/connection.hpp"
+#include "actors/job_service.hpp"
 #include "actors/loop.hpp"
 #include "actors/session_services.hpp"
 #include "actors/yard.hpp"
+#include "broker/app/cluster_node.hpp"
 #include "broker/app/layout.hpp"
+#include "broker/app/own_worker.hpp"
+#include "broker/app/plugin_log.hpp"
 #include "broker/auth/check_options.hpp"
 #include "broker/auth/django_session.hpp"
 #include "broker/auth/doorkeeper.hpp"
@@ -21,12 +27,15 @@
 #include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
+#include "broker/jobs/schedule.hpp"
 #include "broker/net/api_site.hpp"
 #include "broker/net/client_site.hpp"
 #include "broker/net/http_fetch.hpp"
 #include "broker/net/http_server.hpp"
+#include "broker/net/jobs_site.hpp"
 #include "broker/net/listener.hpp"
 #include "broker/net/public_site.hpp"
+#include "broker/net/tls_context.hpp"
 #include "broker/net/token_login.hpp"
 #include "broker/protocol/origin.hpp"
 #include "monitoring/metrics.hpp"
@@ -43,19 +52,6 @@ class slot_permit final : public connection_permit {
   private:
     connection_slot slot_;
 };
-
-log_level to_log_level(madang_log_level level) {
-    switch (level) {
-        case MADANG_DEBUG:
-            return log_level::debug;
-        case MADANG_WARN:
-            return log_level::warn;
-        case MADANG_ERROR:
-            return log_level::error;
-        default:
-            return log_level::info;
-    }
-}
 
 // The route's own options over the server's.
 consumer_route resolve(const websocket_route& route, const options& settings) {
@@ -81,6 +77,20 @@ consumer_route resolve(const websocket_route& route, const options& settings) {
     result.pong_timeout = settings.ws_pong_timeout;
     result.max_groups = settings.max_groups_per_connection;
     result.sync_queue = settings.sync_queue;
+    return result;
+}
+
+consumer_route resolve(const background_route& route, const options& settings) {
+    consumer_route result;
+    result.consumer = &route.consumer;
+    result.plugin = route.owner->id;
+    result.name = route.name;
+    result.label = route.owner->id + "/" + route.name;
+    result.channel = route.channel;
+    result.handler_budget = route.handler_budget_ms != 0 ? std::chrono::milliseconds{route.handler_budget_ms}
+                                                         : settings.handler_budget;
+    result.max_groups = settings.max_groups_per_connection;
+    result.sync_queue = route.queue_events != 0 ? route.queue_events : settings.background_queue;
     return result;
 }
 
@@ -111,7 +121,7 @@ session_limits client_limits(const options& settings, const std::string& node) {
             .history = settings.client_history_limit,
             .recovery = settings.client_recovery_limit,
             .commands_waiting = settings.client_commands_waiting,
-            .waiting_bytes = 16 * settings.client_message_bytes,
+            .waiting_bytes = settings.client_waiting_bytes,
             .presence = settings.client_presence_limit,
             .news_held = settings.client_news_held,
             .node = node,
@@ -131,31 +141,41 @@ result<void> check_origins(const std::vector<std::string>& patterns, const std::
 
 struct server::parts {
     explicit parts(configuration all)
-        : plugin_config(std::move(all.plugin_config_json)),
-          namespace_config(std::move(all.namespace_json)),
-          settings(std::move(all.settings)),
+        : config(std::move(all)),
+          settings(std::move(config.settings)),
           actors(settings, counts, namespaces),
+          jobs({.settings = settings,
+                .clock = clock,
+                .counts = counts,
+                .streams = actors,
+                .layer = actors,
+                .system = actors.system(),
+                .node = actors.node()}),
           limits(settings.max_connections != 0 ? settings.max_connections : connections_by_file_limit(),
                  settings.max_connections_per_address),
           plugins({.layer = actors,
-                   .log =
-                       [](const plugin& who, madang_log_level level, std::string_view event,
-                          std::string_view message) {
-                           log(to_log_level(level), event, {{"plugin", who.id}, {"message", message}});
-                       },
+                   .log = log_for_plugin,
                    .config_json =
                        [this](std::string_view id) {
-                           auto found = plugin_config.find(std::string(id));
-                           return found == plugin_config.end() ? std::string("{}") : found->second;
+                           const auto& all = config.plugin_config_json;
+                           auto found = all.find(std::string(id));
+                           return found == all.end() ? std::string("{}") : found->second;
                        },
                    .extension = {},
                    .streams = &actors,
                    .namespaces = &namespaces,
+                   .jobs = &jobs,
                    .pool = [this](std::function<void()> fn) { return actors.try_in_pool(std::move(fn)); }}) {
         for (auto [which, level] :
              {std::pair{counter::log_debug, log_level::debug}, std::pair{counter::log_info, log_level::info},
               std::pair{counter::log_warn, log_level::warn}, std::pair{counter::log_error, log_level::error}})
             counts.set_counter(which, [level = level] { return static_cast<double>(log_lines(level)); });
+        counts.set_gauge(gauge::connection_slots, [this] { return static_cast<double>(limits.total()); });
+        counts.set_gauge(gauge::connection_slots_used,
+                         [this] { return static_cast<double>(limits.connections()); });
+        counts.set_counter(counter::reloads, [this] { return static_cast<double>(reloads.load()); });
+        counts.set_counter(counter::reloads_failed,
+                           [this] { return static_cast<double>(reloads_failed.load()); });
     }
 
     result<request_user> authenticate(const http_request& request) {
@@ -188,8 +208,7 @@ struct server::parts {
         actors.open(on, std::move(request));
     }
 
-    std::map<std::string, std::string> plugin_config;
-    std::map<std::string, std::string> namespace_config;
+    configuration config;  // without its settings
     const options settings;
     system_clock_source clock;
     metrics counts;
@@ -202,7 +221,9 @@ struct server::parts {
     std::function<result<request_user>(const http_request&)> login;
     api_key_ring api_keys;
     std::unique_ptr<store> kept;
+    std::list<consumer_route> backgrounds;
     yard actors;
+    job_service jobs;
     connection_limits limits;
     plugin_host plugins;
     std::unordered_map<const websocket_route*, consumer_route> routes;
@@ -210,15 +231,21 @@ struct server::parts {
     std::optional<session_services> sharing;  // by client sessions
     madang_consumer_class client_class{};
     consumer_route client_sessions;
+    std::vector<standing_schedule> schedules;
     std::optional<static_files> files;
     tls_context tls;
     std::atomic<bool> ready{false};
+    std::atomic<std::uint64_t> reloads{0}, reloads_failed{0};
+    std::unique_ptr<jobs_site> jobs_api;
+    std::unique_ptr<cluster_site> cluster_api;
     std::unique_ptr<api_site> api;
     std::unique_ptr<client_site> clients;
     std::unique_ptr<public_site> site;
     std::unique_ptr<internal_site> inner_site;
     std::unique_ptr<http_server> front;
     std::unique_ptr<http_server> inner;
+    std::unique_ptr<own_worker> worker;
+    std::unique_ptr<cluster_node> cluster;  // null: none
     std::uint16_t port = 0;
     std::uint16_t internal_port = 0;
     bool running = false;
@@ -230,29 +257,32 @@ server::~server() { stop(std::chrono::hours{1}); }
 
 result<void> server::load() {
     auto& p = *parts_;
-    std::vector<std::string> files = p.settings.bundled ? bundled_plugins() : std::vector<std::string>{};
-    if (!p.settings.plugin_dir.empty()) {
-        std::error_code error;
-        std::vector<std::string> found;
-        for (const auto& entry : std::filesystem::directory_iterator(p.settings.plugin_dir, error))
-            if (entry.path().extension() == ".so") found.push_back(entry.path().string());
-        if (error)
-            return fail(errc::invalid_option, "--plugin-dir " + p.settings.plugin_dir + ": " +
-                                                  error.message() + "; name a folder that can be read");
-        std::sort(found.begin(), found.end());
-        files.insert(files.end(), found.begin(), found.end());
-    }
-    files.insert(files.end(), p.settings.plugins.begin(), p.settings.plugins.end());
-    for (const auto& file : files) {
+    const auto files = plugin_files(p.settings);
+    if (!files) return files.error();
+    for (const auto& file : *files) {
         std::string error;
         if (p.plugins.load(file, error) == nullptr) return fail(errc::invalid_option, error);
     }
+    for (const auto& [id, json] : p.config.plugin_config_json) {
+        const auto& all = p.plugins.plugins();
+        if (std::none_of(all.begin(), all.end(), [&id = id](const auto& each) { return each->id == id; }))
+            log_warn("config.warning", {{"message", "[plugin." + id + "]: there is no such plugin"}});
+    }
+    auto& counts = p.counts.new_shard();
+    counts.add(labelled_counter::slow_handlers, "client",
+               0);  // who brings what runs is in them from the start
+    for (const auto& each : p.plugins.plugins())
+        for (const auto which : {labelled_counter::plugin_errors, labelled_counter::slow_handlers})
+            counts.add(which, each->id, 0);
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
         p.routes.emplace(route.get(), resolve(*route, p.settings));
-    for (const auto& [name, json] : p.namespace_config)
-        if (auto good = p.namespaces.set(name, json, "[namespace." + (name.empty() ? "\"\"" : name) + "]");
-            !good)
-            return good;
+    std::map<const plugin*, std::vector<const consumer_route*>> backgrounds;
+    for (const auto& route : p.plugins.backgrounds())
+        backgrounds[route->owner].push_back(&p.backgrounds.emplace_back(resolve(*route, p.settings)));
+    for (auto& [owner, routes] : backgrounds) p.actors.add_plugin(std::move(routes));
+    for (const auto& [name, json] : p.config.namespace_json)
+        if (auto good = p.namespaces.set(name, json, p.config.section("namespace", name)); !good) return good;
+    if (auto good = load_schedules(); !good) return good;
     if (auto good = load_users(); !good) return good;
     if (auto good = check_origins(p.settings.allowed_origins, "--allowed-origin"); !good) return good;
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
@@ -281,6 +311,29 @@ result<void> server::load() {
     return {};
 }
 
+// The file's are stronger than a plugin's of the same name.
+result<void> server::load_schedules() {
+    auto& p = *parts_;
+    for (const auto& each : p.plugins.schedules())
+        p.schedules.push_back({each.name, each.json, "plugin:" + each.owner->id});
+    for (const auto& [name, json] : p.config.schedule_json) {
+        const auto whose = "[schedule." + name + "]: ";
+        const auto made = schedule::parse(name, json);
+        if (!made) return fail(errc::invalid_option, whose + made.error().detail);
+        enqueue_request asked;
+        asked.jobs.push_back(made->signature());
+        const auto plan = plan_enqueue(
+            asked, unix_ms(),
+            {.tasks = p.plugins.tasks(), .routes = {}, .new_id = [] { return "x"; }, .repeated = true});
+        if (!plan) return fail(errc::invalid_option, whose + plan.error().detail);
+        std::erase_if(p.schedules,
+                      [&name = name](const standing_schedule& each) { return each.name == name; });
+        p.schedules.push_back({name, json, "config"});
+    }
+    if (auto routes = parse_job_routes(p.settings.job_routes); !routes) return routes.error();
+    return check_worker_queues(p.settings.worker_queues);
+}
+
 // Tokens, sessions, the backend, and the sessions of the client protocol that ask them.
 result<void> server::load_users() {
     auto& p = *parts_;
@@ -289,8 +342,8 @@ result<void> server::load_users() {
     p.fetcher = std::make_unique<curl_fetcher>(
         curl_fetcher_settings{p.settings.proxy_connections, p.settings.proxy_queue}, p.counts.new_shard());
     if (!p.settings.jwt_jwks_url.empty())
-        p.keys = std::make_unique<jwks_cache>(p.settings.jwt_jwks_url, p.settings.jwt_jwks_age, *p.fetcher,
-                                              p.clock, p.counts.new_shard());
+        p.keys = std::make_unique<jwks_cache>(p.settings.jwt_jwks_url, read_jwks_limits(p.settings),
+                                              *p.fetcher, p.clock, p.counts.new_shard());
     auto tokens = read_jwt_settings(p.settings);
     if (!tokens) return tokens.error();
     p.tokens = std::make_unique<jwt_verifier>(std::move(*tokens), p.clock, p.keys.get());
@@ -326,10 +379,19 @@ result<void> server::probe_store() {
         if (!opened) return opened.error();
         return {};
     }
-    const auto parent = std::filesystem::absolute(folder).parent_path();
-    if (::access(parent.c_str(), W_OK) != 0)
+    // It is made and removed again: what permissions say is not all (root has them in /proc too).
+    const auto whole = std::filesystem::absolute(folder).lexically_normal();
+    auto outermost = whole;
+    while (!std::filesystem::exists(outermost.parent_path())) outermost = outermost.parent_path();
+    std::error_code why, ignored;
+    std::filesystem::create_directories(whole, why);
+    for (auto each = whole;; each = each.parent_path()) {
+        std::filesystem::remove(each, ignored);
+        if (each == outermost) break;
+    }
+    if (why)
         return fail(errc::invalid_option, "--data-dir " + folder.string() + ": it cannot be made in " +
-                                              parent.string() + ": " + std::strerror(errno) +
+                                              outermost.parent_path().string() + ": " + why.message() +
                                               "; name another folder, or none");
     return {};
 }
@@ -352,12 +414,32 @@ result<void> server::start() {
     if (!opened) return opened.error();
     p.kept = std::move(*opened);
     if (p.keys) p.keys->prefetch();
-    const auto ready = [&p] { return p.ready.load() && p.kept->health().has_value(); };
+    const auto ready = [&p] {
+        return p.ready.load() && p.kept->health().has_value() && !(p.cluster && p.cluster->draining());
+    };
+    p.counts.set_gauge(gauge::ready, [ready] { return ready() ? 1.0 : 0.0; });
+    p.counts.set_gauge(labelled_gauge::certificate_end, [&p] {
+        std::vector<metrics::labelled_value> ends;
+        if (const auto settings = p.tls.current()) ends.push_back({"public", "", certificate_end(*settings)});
+        if (const auto end = p.cluster ? p.cluster->certificate_end() : std::nullopt)
+            ends.push_back({"cluster", "", *end});
+        return ends;
+    });
+    if (p.settings.data_dir != "none")
+        p.counts.set_gauge(gauge::store_free_limit,
+                           [limit = p.settings.store_free_bytes] { return static_cast<double>(limit); });
     p.clients = std::make_unique<client_site>(
         client_services{.settings = p.settings,
                         .node = p.actors.node(),
                         .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
-                        .on_arrival = [&p](loop& on, client_arrival&& one) { p.open(on, std::move(one)); }});
+                        .on_arrival = [&p](loop& on, client_arrival&& one) { p.open(on, std::move(one)); },
+                        .elsewhere =
+                            [&p](std::string_view node, session_mail what,
+                                 std::function<void(result<session_mail_outcome>)> done) {
+                                p.actors.send_to_session(node, std::move(what), std::move(done));
+                            }});
+    p.actors.on_session_mail(
+        [&p](std::string_view session, std::string_view text) { return p.clients->deliver(session, text); });
     p.site = std::make_unique<public_site>(
         site_services{.settings = p.settings,
                       .websocket_routes = p.plugins.websocket_routes(),
@@ -372,13 +454,39 @@ result<void> server::start() {
                               log_warn(event, {{"message", text}, {"request_id", request_id}});
                           },
                       .clients = p.clients.get()});
+    p.jobs_api = std::make_unique<jobs_site>(jobs_site::parts{.jobs = p.jobs,
+                                                              .page = p.settings.api_answer_limit,
+                                                              .wait = p.settings.job_wait_timeout,
+                                                              .timeout = p.settings.view_timeout});
+    decltype(api_request::back_up) back_up;
+    if (!p.settings.backup_dir.empty())
+        back_up = [&p](const std::string& name, std::function<void(result<std::string>)> done) {
+            const auto folder = std::filesystem::absolute(p.settings.backup_dir) / name;
+            p.actors.back_up(folder, [folder, done = std::move(done)](result<void> made) {
+                if (made) return done(folder.string());
+                const auto& why = made.error();  // a folder that cannot be made is the caller's to mend
+                done(why.code == errc::invalid_option ? fail(errc::bad_request, why.detail) : why);
+            });
+        };
+    if (!p.settings.cluster_listen.empty()) {
+        p.cluster = std::make_unique<cluster_node>(p.settings, p.actors, p.jobs, p.counts,
+                                                   [] { ::kill(::getpid(), SIGTERM); });
+        if (auto good = p.cluster->open(); !good) return good;
+    }
+    p.cluster_api = std::make_unique<cluster_site>(p.cluster.get(), p.settings.view_timeout);
     p.api = std::make_unique<api_site>(api_site::parts{
         .streams = p.actors,
         .keys = std::move(p.api_keys),
         .limits = {p.settings.api_batch_limit, p.settings.api_answer_limit, p.settings.api_answer_bytes},
         .timeout = p.settings.view_timeout,
-        .version = MADANG_VERSION});
-    p.inner_site = std::make_unique<internal_site>([&p] { return p.counts.expose(); }, ready, p.api.get());
+        .version = MADANG_VERSION,
+        .jobs = p.jobs_api.get(),
+        .back_up = std::move(back_up),
+        .cluster = p.cluster_api.get()});
+    p.inner_site = std::make_unique<internal_site>(
+        [&p] { return p.counts.expose(); }, ready, p.api.get(),
+        p.cluster ? [&p] { return p.cluster->status(); } : std::function<std::string()>{},
+        p.cluster ? [&p] { return p.cluster->remarks(); } : std::function<std::string()>{});
 
     std::vector<loop*> loops;
     for (std::size_t i = 0; i < p.actors.loops(); ++i) loops.push_back(&p.actors.loop_at(i));
@@ -414,47 +522,71 @@ result<void> server::start() {
                                                                .access_log = {}});
     p.actors.run(*p.kept);
     p.running = true;
+    if (auto good = p.jobs.start(*p.kept, p.plugins.tasks(), std::move(p.schedules)); !good) return good;
     auto internal = p.inner->start();
     if (!internal) return internal.error();
+    if (p.cluster) {
+        p.cluster->start();
+        p.cluster->wait_for_view();  // who came before would be told of streams that are others'
+    }
     auto port = p.front->start();
     if (!port) return port.error();
     p.internal_port = *internal;
     p.port = *port;
+    if (p.settings.worker_process && !p.plugins.tasks().all().empty()) {
+        p.worker = std::make_unique<own_worker>(own_worker_settings{
+            .settings = p.settings, .config = p.config.file, .socket = p.jobs.worker_socket()});
+        p.worker->start();
+    }
     p.ready = true;
     return {};
 }
 
+std::uint16_t server::cluster_port() const noexcept { return parts_->cluster ? parts_->cluster->port() : 0; }
 std::uint16_t server::port() const noexcept { return parts_->port; }
 std::uint16_t server::internal_port() const noexcept { return parts_->internal_port; }
 
 std::string server::reload_certificate() {
     auto& p = *parts_;
-    if (p.settings.tls_certificate.empty()) return {};
-    return p.tls.load(p.settings.tls_certificate, p.settings.tls_key);
+    std::string error;
+    if (p.cluster && !p.settings.cluster_certificate.empty()) error = p.cluster->reload();
+    if (error.empty() && !p.settings.tls_certificate.empty())
+        error = p.tls.load(p.settings.tls_certificate, p.settings.tls_key);
+    ++(error.empty() ? p.reloads : p.reloads_failed);
+    return error;
 }
 
 void server::begin_drain() {
     auto& p = *parts_;
     p.ready = false;
     p.front->stop_accepting();
+    if (p.cluster) p.cluster->drain();
+    p.jobs.begin_drain();
+    if (p.worker) p.worker->begin_stop();
     p.actors.drain(p.settings.drain_spread);
     p.front->drain(p.settings.drain_timeout);
 }
 
 bool server::drained() const {
     auto& p = *parts_;
-    return p.actors.connections() == 0 && p.front->sessions() == 0;
+    return p.actors.connections() == 0 && p.front->sessions() == 0 && p.jobs.drained() &&
+           p.actors.backgrounds() == 0 && (!p.cluster || p.cluster->drained()) &&
+           (!p.worker || p.worker->ended());
 }
 
 bool server::stop(std::chrono::milliseconds deadline) {
     auto& p = *parts_;
     if (!p.running) {
+        p.cluster.reset();
         if (p.fetcher) p.fetcher->stop();
         return true;
     }
     p.ready = false;
     p.front->close_all();
     p.inner->close_all();
+    p.worker.reset();
+    if (p.cluster) p.cluster->stop();
+    if (!p.jobs.stop(deadline)) return false;
     if (!p.actors.stop(deadline)) return false;
     p.fetcher->stop();  // nobody is answered any more
     p.running = false;
@@ -471,6 +603,11 @@ std::string server::describe() const {
         text += "plugin " + each->id + " " + each->version + " (" + each->path + ")\n";
     for (const auto& [pattern, route] : p.plugins.websocket_routes())
         text += "websocket " + route->pattern + " -> " + route->owner->id + "/" + route->name + "\n";
+    for (const auto& route : p.plugins.backgrounds())
+        text += "background " + route->channel + " -> " + route->owner->id + "/" + route->name + "\n";
+    for (const auto& each : p.plugins.tasks().all())
+        text += "task " + each.name + " -> " + each.plugin + ", queue " + each.queue + "\n";
+    for (const auto& each : p.schedules) text += "schedule " + each.name + " (" + each.source + ")\n";
     for (const auto& [pattern, views] : p.plugins.http_routes())
         for (const auto& view : views)
             text += "http " + view->pattern + " -> " + view->owner->id + "/" + view->name + "\n";

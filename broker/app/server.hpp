@@ -26,6 +26,7 @@ class server {
     result<void> start();
     std::uint16_t port() const noexcept;
     std::uint16_t internal_port() const noexcept;
+    std::uint16_t cluster_port() const noexcept;  // 0: not in a cluster
 
     // Reads the certificate and key again; "" or why the old ones stay in force.
     std::string reload_certificate();
@@ -41,6 +42,7 @@ class server {
     std::string describe() const;
 
   private:
+    result<void> load_schedules();
     result<void> load_users();
     result<void> probe_store();
     struct parts;

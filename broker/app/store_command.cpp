@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
+#include "broker/app/api_client.hpp"
 #include "broker/core/log.hpp"
 #include "storage/store_tools.hpp"
 
@@ -18,10 +20,15 @@ CLI::App* add_store_command(CLI::App& app, store_command& into) {
         action->fallthrough();
         action->callback([&into, name] { into.action = name; });
         if (folder) action->add_option("folder", into.folder, folder)->required();
+        return action;
     };
     add("check", "Read every file and record, and say what is damaged", nullptr);
     add("dump", "Print every record as a line of JSON", nullptr);
-    add("backup", "Copy the store", "where to; must not exist");
+    auto* backup = add("backup", "Copy the store", "where to; must not exist. With --server its name there");
+    backup->add_option("--server", into.server,
+                       "a running server's internal listener: it makes the backup, in its --backup-dir");
+    backup->add_option("--api-key", into.key, "a key of that server's API, with the right manage")
+        ->envname("MADANG_API_KEY");
     add("restore", "Make the data folder from a copy; every stream begins a new epoch",
         "a folder that `backup` made");
     return store;
@@ -32,6 +39,13 @@ int run_store(const store_command& what) {
         std::cerr << "madang: " << (why.detail.empty() ? why.text() : why.detail) << "\n";
         return why.code == errc::invalid_option ? 2 : 1;
     };
+    if (!what.server.empty()) {
+        const auto answer = ask_api(what.server, what.key, "backup",
+                                    nlohmann::json{{"name", what.folder}}.dump(), std::chrono::minutes(10));
+        if (!answer) return complain(answer.error());
+        std::cout << nlohmann::json::parse(*answer)["result"]["folder"].get<std::string>() << "\n";
+        return 0;
+    }
     auto loaded = resolve_options(what.values, process_environment());
     if (!loaded) return complain(loaded.error());
     const std::string data_dir = loaded->settings.data_dir;

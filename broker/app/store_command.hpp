@@ -1,4 +1,5 @@
-// madang store: what can be done with a data folder while no server uses it.
+// madang store: what can be done with a data folder while no server uses it; and, by asking a server, a
+// backup while one does.
 #pragma once
 
 #include <string>
@@ -15,6 +16,8 @@ struct store_command {
     option_values values;  // --data-dir and its like
     std::string action;    // check, dump, backup, restore
     std::string folder;    // of the backup
+    std::string server;    // backup: whose internal listener is asked; "": none
+    std::string key;       // of its API
 };
 
 // Adds `store` to `app`; `into` must outlive it. Returns the sub-command.

@@ -22,7 +22,8 @@ bool valid_name(std::string_view name) {
 }
 
 std::optional<api_right> right_of(std::string_view word) {
-    for (const auto each : {api_right::read, api_right::publish, api_right::manage, api_right::all})
+    for (const auto each :
+         {api_right::read, api_right::publish, api_right::manage, api_right::enqueue, api_right::all})
         if (word == name_of(each)) return each;
     return std::nullopt;
 }
@@ -61,7 +62,7 @@ result<api_key_ring> api_key_ring::parse(std::span<const std::string> entries) {
         whose += " (" + std::string(name) + ")";
         const auto rights = rights_of(text.substr(first + 1, second - first - 1));
         if (!rights)
-            return refuse("its RIGHTS are not of read, publish, manage and all, joined by '+'; " +
+            return refuse("its RIGHTS are not of read, publish, manage, enqueue and all, joined by '+'; " +
                           std::string(form));
         if (key.empty() || std::any_of(key.begin(), key.end(), [](char c) { return c < 0x21 || c > 0x7e; }))
             return refuse("its KEY is empty or holds a blank or something that is not ASCII; " +

@@ -20,9 +20,9 @@ struct api_key_holder {
 // Immutable once made; any thread. Holds the keys' SHA-256, not the keys.
 class api_key_ring {
   public:
-    // Entries NAME:RIGHTS:KEY; RIGHTS are read, publish, manage, all, joined by '+'; KEY is printable ASCII
-    // without space and may hold ':'. invalid_option names an entry by its position and, where it is one, its
-    // name; never a part of what may be the key.
+    // Entries NAME:RIGHTS:KEY; RIGHTS are read, publish, manage, enqueue, all, joined by '+'; KEY is
+    // printable ASCII without space and may hold ':'. invalid_option names an entry by its position and,
+    // where it is one, its name; never a part of what may be the key.
     static result<api_key_ring> parse(std::span<const std::string> entries);
 
     // Takes the same time whichever key it is, and whether it is one.

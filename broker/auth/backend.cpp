@@ -82,7 +82,7 @@ struct backend::state {
     metrics_shard& counts;
     std::string urls[proxy_count];
     std::vector<std::string> copied;  // in lower case
-    std::mutex lock;
+    std::mutex lock;                  // of the breakers, and of their gauge in `counts`
     std::map<std::string, circuit_breaker, std::less<>> breakers;  // by URL
 
     void count(proxy which, std::string_view outcome, bool failed) {
@@ -197,8 +197,10 @@ void backend::ask(proxy which, std::string question, const headers& with,
         bool opened = false;
         {
             const std::lock_guard lock(state->lock);
-            opened = state->breakers.at(state->urls[static_cast<std::size_t>(which)])
-                         .done(ticket, good, state->clock.steady_now());
+            auto& breaker = state->breakers.at(state->urls[static_cast<std::size_t>(which)]);
+            const bool before = breaker.open();
+            opened = breaker.done(ticket, good, state->clock.steady_now());
+            state->counts.gauge_add(gauge::breakers_open, int{breaker.open()} - int{before});
         }
         state->count(which, outcome, !good);
         if (!good)

@@ -42,15 +42,15 @@ std::optional<std::int64_t> read_base62(std::string_view text) noexcept {
     return value;
 }
 
-result<std::string> decompress(const std::string& compressed) {
-    std::string out(session_bytes + 1, '\0');
+result<std::string> decompress(const std::string& compressed, std::size_t most) {
+    std::string out(most + 1, '\0');
     auto size = static_cast<uLongf>(out.size());
     auto from = static_cast<uLong>(compressed.size());
     const int status = uncompress2(reinterpret_cast<Bytef*>(out.data()), &size,
                                    reinterpret_cast<const Bytef*>(compressed.data()), &from);
     if (status == Z_BUF_ERROR && size == out.size()) return refuse(session_fault::too_long);
     if (status != Z_OK || from != compressed.size()) return refuse(session_fault::malformed);
-    if (size > session_bytes) return refuse(session_fault::too_long);
+    if (size > most) return refuse(session_fault::too_long);
     out.resize(size);
     return out;
 }
@@ -61,11 +61,13 @@ django_sessions::django_sessions(const options& from, const clock_source& clock)
     : key_(derive_key(from.django_secret_key)),
       cookie_(from.django_session_cookie),
       age_(from.django_session_age),
+      cookie_bytes_(from.django_cookie_bytes),
+      session_bytes_(from.django_session_bytes),
       clock_(clock) {}
 
 result<django_session> django_sessions::read(std::string_view value) const {
     if (!enabled()) return refuse(session_fault::signature);
-    if (value.size() > session_cookie_bytes) return refuse(session_fault::too_long);
+    if (value.size() > cookie_bytes_) return refuse(session_fault::too_long);
     const auto second = value.rfind(':');
     const auto first = second == value.npos || second == 0 ? value.npos : value.rfind(':', second - 1);
     if (first == value.npos) return refuse(session_fault::malformed);
@@ -85,7 +87,7 @@ result<django_session> django_sessions::read(std::string_view value) const {
     auto json = base64url_decode(text);
     if (!json) return refuse(session_fault::malformed);
     if (compressed) {
-        auto raw = decompress(*json);
+        auto raw = decompress(*json, session_bytes_);
         if (!raw) return raw.error();
         json = std::move(*raw);
     }

@@ -24,9 +24,6 @@ inline constexpr std::string_view expired = "expired";
 inline constexpr std::string_view too_long = "too_long";
 }  // namespace session_fault
 
-inline constexpr std::size_t session_cookie_bytes = 8 * 1024;  // browsers keep 4 KiB
-inline constexpr std::size_t session_bytes = 64 * 1024;        // the JSON, decompressed
-
 struct django_session {
     std::string json;       // an object, without _auth_user_hash, which says something about the password
     std::string user_id;    // _auth_user_id as text; "": nobody is logged in
@@ -36,7 +33,7 @@ struct django_session {
 // Any thread; immutable.
 class django_sessions {
   public:
-    // django_secret_key, django_session_cookie, django_session_age. `clock` outlives *this.
+    // The options django_*. `clock` outlives *this.
     django_sessions(const options& from, const clock_source& clock);
 
     bool enabled() const noexcept { return !key_.empty(); }
@@ -49,6 +46,8 @@ class django_sessions {
     std::string key_;  // derived; "": no session is believed
     std::string cookie_;
     std::chrono::milliseconds age_;
+    std::size_t cookie_bytes_;
+    std::size_t session_bytes_;  // the JSON, decompressed
     const clock_source& clock_;
 };
 

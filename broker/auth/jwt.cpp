@@ -50,7 +50,8 @@ result<jwt_settings> read_jwt_settings(const options& from) {
                       .key = {},
                       .audience = from.jwt_audience,
                       .issuer = from.jwt_issuer,
-                      .leeway = from.jwt_leeway};
+                      .leeway = from.jwt_leeway,
+                      .bytes = from.jwt_bytes};
     if (from.jwt_public_key.empty()) return made;
     const auto refuse_option = [&](const std::string& why) {
         return fail(errc::invalid_option, "--jwt-public-key " + from.jwt_public_key + ": " + why +
@@ -67,7 +68,7 @@ result<jwt_settings> read_jwt_settings(const options& from) {
 
 result<jwt_verifier::checked> jwt_verifier::check_signature(std::string_view token) const {
     if (!enabled()) return refuse(token_fault::disabled);
-    if (token.size() > jwt_bytes) return refuse(token_fault::too_long);
+    if (token.size() > settings_.bytes) return refuse(token_fault::too_long);
     // RFC 7515 7.1: three parts.
     const auto first = token.find('.');
     const auto second = first == token.npos ? token.npos : token.find('.', first + 1);

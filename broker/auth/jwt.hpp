@@ -23,7 +23,7 @@ namespace madang {
 // the token.
 namespace token_fault {
 inline constexpr std::string_view disabled = "disabled";            // no secret and no key is set
-inline constexpr std::string_view too_long = "too_long";            // more than jwt_bytes
+inline constexpr std::string_view too_long = "too_long";            // more than settings.bytes
 inline constexpr std::string_view malformed = "malformed";          // not three base64url parts of JSON
 inline constexpr std::string_view algorithm = "algorithm";          // none that we have a key for, or crit
 inline constexpr std::string_view key = "key";                      // the key set has no key of that id
@@ -37,14 +37,13 @@ inline constexpr std::string_view audience = "audience";  // aud is not ours
 inline constexpr std::string_view issuer = "issuer";      // iss is not ours
 }  // namespace token_fault
 
-inline constexpr std::size_t jwt_bytes = 8 * 1024;
-
 struct jwt_settings {
     std::string hmac_secret;  // "": no HS tokens
     std::optional<public_key> key;
     std::string audience;  // "": not checked
     std::string issuer;    // "": not checked
     std::chrono::milliseconds leeway{10'000};
+    std::size_t bytes = 8 * 1024;  // of a token
 };
 // From the options jwt_*; reads the key's file. Errors: invalid_option.
 result<jwt_settings> read_jwt_settings(const options& from);
@@ -62,7 +61,8 @@ class jwt_verifier {
                                     .key = {},
                                     .audience = {},
                                     .issuer = {},
-                                    .leeway = leeway},
+                                    .leeway = leeway,
+                                    .bytes = 8 * 1024},
                        clock) {}
 
     // Who the bearer is. errc::token_expired, unauthorized, or busy (the key set is on its way: try again),

@@ -1,5 +1,7 @@
 #include "broker/auth/key_set.hpp"
 
+#include <algorithm>
+
 #include "broker/auth/json_text.hpp"
 #include "broker/core/base64.hpp"
 
@@ -37,13 +39,13 @@ result<public_key> read_key(const nlohmann::json& jwk) {
 
 }  // namespace
 
-result<key_set> key_set::parse(std::string_view json) {
-    if (json.size() > jwks_bytes) return fail(errc::too_large, "jwks_bytes");
+result<key_set> key_set::parse(std::string_view json, const key_set_limits& limits) {
+    if (json.size() > limits.bytes) return fail(errc::too_large, "jwt-jwks-bytes");
     const auto document = parse_json(json);
     if (!document || !document->is_object()) return fail(errc::bad_request, "no JSON object");
     const auto keys = document->find("keys");
     if (keys == document->end() || !keys->is_array()) return fail(errc::bad_request, "no keys");
-    if (keys->size() > jwks_key_limit) return fail(errc::too_large, "jwks_key_limit");
+    if (keys->size() > limits.keys) return fail(errc::too_large, "jwt-jwks-keys");
     key_set made;
     for (const auto& jwk : *keys) {
         std::string id, algorithm;
@@ -63,6 +65,10 @@ const public_key* key_set::find(std::string_view id, jwt_algorithm which) const 
     for (const auto& each : keys_)
         if (each.id == id && each.key.fits(which) && (!each.only || *each.only == which)) return &each.key;
     return nullptr;
+}
+
+bool key_set::has(std::string_view id) const noexcept {
+    return std::any_of(keys_.begin(), keys_.end(), [&](const entry& each) { return each.id == id; });
 }
 
 }  // namespace madang

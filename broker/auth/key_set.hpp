@@ -11,18 +11,21 @@
 
 namespace madang {
 
-inline constexpr std::size_t jwks_bytes = 256 * 1024;  // of the whole document
-inline constexpr std::size_t jwks_key_limit = 64;      // of its `keys`, those of other kinds too
+struct key_set_limits {
+    std::size_t bytes = 256 * 1024;  // of the whole document
+    std::size_t keys = 64;           // in it, those of other kinds too
+};
 
 // Immutable; any thread.
 class key_set {
   public:
     // Keys that are no good to us are left out, as the RFC wants: other kinds, symmetric ones, no id, not for
     // signatures, weak or broken. Errors: bad_request (no key set), too_large (of bytes or keys).
-    static result<key_set> parse(std::string_view json);
+    static result<key_set> parse(std::string_view json, const key_set_limits& limits = {});
 
     // Null: none of that id that this algorithm may be used with.
     const public_key* find(std::string_view id, jwt_algorithm which) const noexcept;
+    bool has(std::string_view id) const noexcept;  // whatever it may be used with
     std::size_t size() const noexcept { return keys_.size(); }
 
   private:

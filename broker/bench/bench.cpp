@@ -39,6 +39,9 @@ std::vector<step> steps_of(const bench_options& options, runs& run) {
     const step presence{"presence", [&run] { return run.presence(); }};
     const step recovery{"recovery", [&run] { return run.recovery(); }};
     const step subscribers{"subscribers", [&run] { return run.subscribers(); }};
+    const step jobs{"jobs", [&run] { return run.jobs(); }};
+    const step backlog{"backlog", [&run] { return run.backlog(); }};
+    const step cluster{"cluster", [&run] { return run.cluster(); }};
     if (options.what == "fanout") return {fanout(options.in_flight.value_or(64), options.route.c_str())};
     if (options.what == "echo") return {echo};
     if (options.what == "rooms") return {rooms};
@@ -50,6 +53,9 @@ std::vector<step> steps_of(const bench_options& options, runs& run) {
     if (options.what == "presence") return {presence};
     if (options.what == "recovery") return {recovery};
     if (options.what == "subscribers") return {subscribers};
+    if (options.what == "jobs") return {jobs};
+    if (options.what == "backlog") return {backlog};
+    if (options.what == "cluster") return {cluster};
     if (options.what == "floor") return {{"floor", [&run] { return run.floor_alone(); }}};
     if (options.what != "all") throw std::invalid_argument("no such benchmark: " + options.what);
     if (!options.url.empty()) throw std::invalid_argument("all starts its own servers: leave out --url");
@@ -67,7 +73,10 @@ std::vector<step> steps_of(const bench_options& options, runs& run) {
             clients,
             presence,
             recovery,
-            subscribers};
+            subscribers,
+            jobs,
+            backlog,
+            cluster};
 }
 
 std::string commit() {

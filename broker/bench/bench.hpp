@@ -21,6 +21,7 @@ struct bench_options {
     std::optional<std::uint32_t> in_flight;
     std::optional<std::uint32_t> connections;  // handshakes at once for connects
     std::optional<std::uint32_t> rooms;
+    std::optional<std::uint32_t> groups;   // cluster: on all nodes together
     std::optional<std::uint32_t> payload;  // bytes
     std::optional<double> seconds;
     std::optional<double> warmup;

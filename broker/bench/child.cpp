@@ -128,6 +128,7 @@ target start_server(const server_command& command) {
     if (said < 0) throw std::system_error(errno, std::system_category(), "memfd_create");
     child_process child([&] {
         setenv("MADANG_DATA_DIR", "none", 1);  // nobody's folder; --data-dir among `more` is stronger
+        setenv("MADANG_API_KEYS", (std::string("bench:all:") + bench_api_key).c_str(), 1);
         if (!command.jwt_secret.empty()) setenv("MADANG_JWT_HMAC_SECRET", command.jwt_secret.c_str(), 1);
         dup2(said, STDOUT_FILENO);
         dup2(said, STDERR_FILENO);
@@ -143,10 +144,15 @@ target start_server(const server_command& command) {
         constexpr std::string_view sign = "madang: listening on ";
         const auto at = text.find(sign);
         const auto end = at == std::string::npos ? at : text.find('\n', at);
-        if (end != std::string::npos) {
+        constexpr std::string_view inner = "madang: internal on ";
+        const auto behind = end == std::string::npos ? end : text.find(inner, end);
+        const auto last_end = behind == std::string::npos ? behind : text.find('\n', behind);
+        if (last_end != std::string::npos) {
             close(said);
             const auto where = parse_endpoint(text.substr(at + sign.size(), end - at - sign.size()));
-            return {std::move(child), where, std::move(data)};
+            const auto internal =
+                parse_endpoint(text.substr(behind + inner.size(), last_end - behind - inner.size()));
+            return {std::move(child), where, std::move(data), internal};
         }
         if (child.ended() || std::chrono::steady_clock::now() > give_up) {
             const auto last = read_from_start(said);

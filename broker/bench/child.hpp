@@ -54,19 +54,27 @@ class data_folder {
 class target {
   public:
     target(pid_t pid, endpoint where) : pid_(pid), where_(std::move(where)) {}
-    target(child_process child, endpoint where, std::unique_ptr<data_folder> data = nullptr)
-        : data_(std::move(data)), pid_(child.pid()), where_(std::move(where)) {
+    target(child_process child, endpoint where, std::unique_ptr<data_folder> data = nullptr,
+           endpoint internal = {})
+        : data_(std::move(data)),
+          pid_(child.pid()),
+          where_(std::move(where)),
+          internal_(std::move(internal)) {
         child_.push_back(std::move(child));
     }
     pid_t pid() const { return pid_; }
     const endpoint& where() const { return where_; }
+    const endpoint& internal() const { return internal_; }  // port 0: not known
 
   private:
     std::unique_ptr<data_folder> data_;  // outlives the child; null: not ours
     std::vector<child_process> child_;   // none or one
     pid_t pid_;
     endpoint where_;
+    endpoint internal_;
 };
+
+inline constexpr auto bench_api_key = "a-key-of-this-benchmark";  // of the server API, with all rights
 
 struct server_command {
     std::string binary = "/proc/self/exe";

@@ -13,7 +13,7 @@ namespace madang::bench {
 namespace {
 
 struct per_round {
-    std::vector<double> per_second, client_cores, p50, p999;
+    std::vector<double> per_second, client_cores, p999;
 };
 
 double microseconds(const histogram& latency, double q) {
@@ -27,7 +27,7 @@ std::pair<load_result, double> one_round(const side& one) {
     generator.join();
     reset_peak_memory(one.server->pid());
     const auto before = resident_memory(one.server->pid());
-    auto result = generator.run();
+    auto result = one.run ? one.run(generator) : generator.run();
     const auto peak = peak_memory(one.server->pid());
     return {std::move(result), static_cast<double>(peak - std::min(peak, before))};
 }
@@ -53,9 +53,11 @@ std::vector<side_runs> take_turns(const std::vector<side>& sides, std::uint32_t 
         for (std::size_t i = 0; i < sides.size(); ++i) {
             const auto [result, growth] = one_round(sides[i]);
             wait_until_quiet(sides[i].server->pid());
+            if (const auto* other = sides[i].spec.publishers_at) wait_until_quiet(other->pid());
 
             auto& runs = out[i];
             runs.per_cpu_second.push_back(result.per_cpu_second());
+            runs.p50_us.push_back(microseconds(result.latency, 0.5));
             runs.p99_us.push_back(microseconds(result.latency, 0.99));
             runs.memory_growth.push_back(growth);
             runs.figures.count += result.deliveries;
@@ -64,7 +66,6 @@ std::vector<side_runs> take_turns(const std::vector<side>& sides, std::uint32_t 
             runs.figures.other += result.other;
             notes[i].per_second.push_back(result.per_second());
             notes[i].client_cores.push_back(result.client_cpu / result.seconds);
-            notes[i].p50.push_back(microseconds(result.latency, 0.5));
             notes[i].p999.push_back(microseconds(result.latency, 0.999));
         }
     }
@@ -74,7 +75,7 @@ std::vector<side_runs> take_turns(const std::vector<side>& sides, std::uint32_t 
         figures.per_cpu_second = median(out[i].per_cpu_second);
         figures.per_second = median(notes[i].per_second);
         figures.client_cores = median(notes[i].client_cores);
-        figures.p50_us = median(notes[i].p50);
+        figures.p50_us = median(out[i].p50_us);
         figures.p99_us = median(out[i].p99_us);
         figures.p999_us = median(notes[i].p999);
     }

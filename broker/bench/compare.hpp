@@ -1,6 +1,7 @@
 // Two cores shared with everything else: what is compared runs in turns, and what is reported is a median.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,12 +15,13 @@ struct side {
     std::string name;
     const target* server;
     load_spec spec;
+    std::function<load_result(load&)> run = {};  // what is to happen around load::run; empty: that alone
 };
 
 struct side_runs {
     side_figures figures;                // medians; count, lost, reordered and other are sums
     std::vector<double> per_cpu_second;  // per round
-    std::vector<double> p99_us;
+    std::vector<double> p50_us, p99_us;
     std::vector<double> memory_growth;  // bytes: peak over what was resident when the members had joined
 };
 

@@ -20,6 +20,9 @@ void add_bench_flags(CLI::App& bench, bench_options& options) {
     what("presence", "joins and leaves of groups with presence");
     what("recovery", "clients that reconnect all at once and recover what they missed");
     what("subscribers", "memory per idle client of the client protocol");
+    what("jobs", "jobs that do nothing, in bulk and one by one, in child processes and in the server's");
+    what("backlog", "a queue of a million jobs");
+    what("cluster", "three nodes: fan-out and latency from one to another, a stopped one, many groups");
     what("floor", "only the floor: the kernel's price for the same bytes");
     what("all", "every row of docs/benchmarks.md");
 
@@ -28,6 +31,8 @@ void add_bench_flags(CLI::App& bench, bench_options& options) {
     bench.add_option("--connections", options.connections,
                      "how many, where they are not members of one group; connects: handshakes at once");
     bench.add_option("--rooms", options.rooms, "rooms, floor, recovery: how many");
+    bench.add_option("--groups", options.groups, "cluster: groups on all nodes together")
+        ->check(CLI::Range(3, 100'000'000));
     bench.add_option("--payload", options.payload, "bytes of a message")->check(CLI::Range(17, 65536));
     bench.add_option("--seconds", options.seconds, "measured, per round")->check(CLI::PositiveNumber);
     bench.add_option("--warmup", options.warmup, "seconds before measuring")->check(CLI::NonNegativeNumber);

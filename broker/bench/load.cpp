@@ -9,6 +9,7 @@
 #include <array>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "broker/bench/client_words.hpp"
 #include "broker/bench/proc.hpp"
@@ -35,11 +36,14 @@ load::load(const target& server, load_spec spec)
       poll_(epoll_create1(EPOLL_CLOEXEC)),
       buffer_(buffer_bytes + spec_.payload) {
     static int runs = 0;
-    run_name_ = std::to_string(getpid()) + "x" + std::to_string(++runs) + "x";
+    const auto run_name = "b" + std::to_string(getpid()) + "x" + std::to_string(++runs) + "x";
     if (spec_.members == 0 || spec_.groups == 0 || spec_.in_flight == 0 || spec_.stalled >= spec_.members)
         throw std::invalid_argument(
             "members, groups and in-flight must be at least 1, and one member must read");
     peers_.resize(std::size_t{spec_.groups} * spec_.members);
+    for (std::size_t i = 0; group_names_.size() < spec_.groups; ++i)
+        if (auto name = run_name + std::to_string(i); !spec_.takes_name || spec_.takes_name(name))
+            group_names_.push_back(std::move(name));
     windows_.assign(spec_.groups, publication_window(spec_.members, spec_.in_flight));
 }
 
@@ -53,12 +57,20 @@ bool load::is_client(std::size_t index) const {
     return !spec_.client_namespace.empty() && (spec_.route.empty() || index % spec_.members != 0);
 }
 
-std::string load::group_name(std::size_t group) const { return "b" + run_name_ + std::to_string(group); }
+const target& load::server_of(std::size_t index) const {
+    const auto member = index % spec_.members;
+    if (member == 0 && spec_.publishers_at) return *spec_.publishers_at;
+    return member >= reading_members() && spec_.stalled_at ? *spec_.stalled_at : server_;
+}
+
+std::int64_t load::servers_cpu() const {
+    return cpu_time(server_.pid()) + (spec_.publishers_at ? cpu_time(spec_.publishers_at->pid()) : 0);
+}
 
 std::string load::target_of(std::size_t index) const {
     if (is_client(index)) return std::string(client_route);
     if (spec_.route == "/ws/echo/") return spec_.route;
-    return spec_.route + group_name(index / spec_.members) + "/";
+    return spec_.route + group_names_[index / spec_.members] + "/";
 }
 
 std::size_t load::publisher(std::size_t group, std::uint64_t sequence) const {
@@ -73,7 +85,7 @@ std::size_t load::reading_members() const { return spec_.members - spec_.stalled
 void load::open_one() {
     const auto index = started_++;
     const bool stalls = index % spec_.members >= reading_members();
-    peers_[index].fd = start_connect(server_.where(), index, stalls ? 4096 : 0);
+    peers_[index].fd = start_connect(server_of(index).where(), index, stalls ? 4096 : 0);
     epoll_event event{EPOLLOUT, {.u64 = index}};
     epoll_ctl(poll_, EPOLL_CTL_ADD, peers_[index].fd, &event);
 }
@@ -135,11 +147,11 @@ load_result load::run() {
         if (!measuring_ && !started && now >= begin) {
             measuring_ = true;
             started = now_ns();
-            server_cpu = cpu_time(server_.pid());
+            server_cpu = servers_cpu();
             client_cpu = cpu_time(0);
         } else if (measuring_ && now >= end) {
             measuring_ = false;
-            result_.server_cpu = static_cast<double>(cpu_time(server_.pid()) - server_cpu) * 1e-9;
+            result_.server_cpu = static_cast<double>(servers_cpu() - server_cpu) * 1e-9;
             result_.seconds = static_cast<double>(now_ns() - started) * 1e-9;
             result_.client_cpu = static_cast<double>(cpu_time(0) - client_cpu) * 1e-9;
             publishing_ = false;
@@ -198,9 +210,11 @@ void load::upgrade(std::size_t index) {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(one.fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) throw std::system_error(error, std::system_category(), "connect to " + server_.where().host());
+    if (error)
+        throw std::system_error(error, std::system_category(),
+                                "connect to " + server_of(index).where().host());
     one.now = state::upgrading;
-    one.unsent = upgrade_request(target_of(index), server_.where().host());
+    one.unsent = upgrade_request(target_of(index), server_of(index).where().host());
     one.writing = true;  // so that the watch for room ends with the flush
     flush(index);
 }
@@ -230,7 +244,7 @@ void load::read(std::size_t index) {
         if (is_client(index)) {
             one.now = state::subscribing;
             say(index, text_frame,
-                client_hello(spec_.client_namespace + ":" + group_name(index / spec_.members)));
+                client_hello(spec_.client_namespace + ":" + group_names_[index / spec_.members]));
         } else {
             one.now = state::open;
             ++open_;
@@ -325,7 +339,7 @@ void load::flush(std::size_t index) {
 
 void load::fail(std::size_t index, const std::string& why) const {
     throw std::runtime_error("connection " + std::to_string(index) + " of " + target_of(index) + " at " +
-                             server_.where().host() + " was " + why);
+                             server_of(index).where().host() + " was " + why);
 }
 
 }  // namespace madang::bench

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,13 @@ struct load_spec {
         1;  // per group; with 1, the members take turns to publish, otherwise the first one does
     std::size_t payload = 128;  // bytes
     std::uint32_t stalled = 0;  // members of each group that stop reading once all have joined
-    double warmup = 0.5;        // seconds
+    // Of another node of a cluster: there the first member of each group is connected (its CPU time counts
+    // too), and there those that stall. Null: where the others are.
+    const target* publishers_at = nullptr;
+    const target* stalled_at = nullptr;
+    // Groups have only names that it takes. Empty: any.
+    std::function<bool(const std::string& group)> takes_name = {};
+    double warmup = 0.5;  // seconds
     double seconds = 2;
 };
 
@@ -72,7 +79,8 @@ class load {
     };
 
     bool is_client(std::size_t index) const;
-    std::string group_name(std::size_t group) const;
+    const target& server_of(std::size_t index) const;
+    std::int64_t servers_cpu() const;
     std::string target_of(std::size_t index) const;
     std::size_t publisher(std::size_t group, std::uint64_t sequence) const;
     void open_one();
@@ -92,7 +100,7 @@ class load {
     const target& server_;
     load_spec spec_;
     payload_template payload_;
-    std::string run_name_;  // unlike any other run's, so that groups are fresh
+    std::vector<std::string> group_names_;  // unlike any other run's, so that groups are fresh
     int poll_;
     std::vector<char> buffer_;
     std::vector<peer> peers_;  // group by group

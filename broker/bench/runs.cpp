@@ -63,17 +63,18 @@ const target& runs::server(std::uint32_t loops) {
     return found != servers_.end() ? found->second : servers_.emplace(loops, new_server(loops)).first->second;
 }
 
-target runs::new_server(std::uint32_t loops) const {
+target runs::new_server(std::uint32_t loops, std::vector<std::string> more) const {
     if (!options_.url.empty()) {
         if (options_.pid <= 0)
             throw std::invalid_argument("--url needs --pid: CPU time is the server process's own");
         return {options_.pid, parse_endpoint(options_.url)};
     }
+    more.insert(more.end(), options_.server_arguments.begin(), options_.server_arguments.end());
     server_command command{.binary = options_.server,
                            .loops = loops,
                            .plugin = options_.plugin,
                            .jwt_secret = jwt_secret(),
-                           .more = options_.server_arguments};
+                           .more = std::move(more)};
     const auto beside =
         std::filesystem::canonical(options_.server).parent_path() / "madang-bench-plugins/bench.so";
     if (command.plugin.empty() && std::filesystem::exists(beside)) command.plugin = beside.string();

@@ -31,13 +31,20 @@ class runs {
     std::vector<finding> presence();     // joins and leaves
     std::vector<finding> recovery();     // everybody reconnects
     std::vector<finding> subscribers();  // memory of idle clients
+    std::vector<finding> jobs();         // no-op jobs, in bulk and one by one
+    std::vector<finding> backlog();      // a long queue
+    std::vector<finding> cluster();      // three nodes
 
     std::string command(const std::string& what) const;  // as a person would type it
 
   private:
     const target& floor();
     const target& server(std::uint32_t loops);
-    target new_server(std::uint32_t loops) const;
+    std::vector<finding> across_nodes();
+    std::vector<finding> stopped_node();
+    std::vector<finding> many_groups();
+    // `more`: arguments before those that were asked for.
+    target new_server(std::uint32_t loops, std::vector<std::string> more = {}) const;
     load_spec fanout_spec(const std::string& route, std::uint32_t members, std::uint32_t in_flight) const;
     load_spec timed(load_spec spec) const;
     std::uint32_t rounds() const { return options_.rounds.value_or(options_.quick ? 1 : 5); }

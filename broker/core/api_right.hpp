@@ -9,10 +9,11 @@ namespace madang {
 
 enum class api_right : std::uint8_t {
     none = 0,     // what every key may do
-    read = 1,     // presence, history, channels, info
+    read = 1,     // presence, history, channels, info, jobs
     publish = 2,  // publish, broadcast
-    manage = 4,   // connections and subscriptions of clients, removing history
-    all = 7
+    manage = 4,   // connections and subscriptions of clients, removing history; jobs, queues, schedules
+    enqueue = 8,  // jobs
+    all = 15
 };
 
 constexpr api_right operator|(api_right a, api_right b) noexcept {
@@ -34,6 +35,8 @@ constexpr std::string_view name_of(api_right right) noexcept {
             return "publish";
         case api_right::manage:
             return "manage";
+        case api_right::enqueue:
+            return "enqueue";
         default:
             return "all";
     }

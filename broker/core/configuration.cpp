@@ -9,11 +9,12 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <sstream>
 #include <utility>
+#include <vector>
 
+#include "broker/core/did_you_mean.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/core/option_parse.hpp"
 #include "broker/core/options_table.hpp"
@@ -29,33 +30,11 @@ bool is_list(const option_row& row) {
 }
 bool is_flag(const option_row& row) { return std::holds_alternative<bool options::*>(row.place); }
 
-// Levenshtein's distance, for "did you mean".
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row.back();
-}
-
 template <class NameOf>
 std::string nearest(std::string_view unknown, NameOf name_of) {
-    std::string best;
-    std::size_t least = 3;  // farther is no hint
-    for (const auto& row : option_table()) {
-        const std::string name = name_of(row);
-        if (const auto far = distance(unknown, name); far < least) {
-            least = far;
-            best = name;
-        }
-    }
-    return best.empty() ? std::string() : "; did you mean " + best + "?";
+    std::vector<std::string> known;
+    for (const auto& row : option_table()) known.push_back(name_of(row));
+    return did_you_mean(unknown, known);
 }
 
 // `where` as a person finds it: "--listen", "MADANG_LISTEN (environment)", "listen (madang.toml:3)".
@@ -100,7 +79,8 @@ class file_reader {
                 const auto done = key.str() == "plugin" ? sections("plugin", node, into_.plugin_config_json)
                                   : key.str() == "namespace"
                                       ? sections("namespace", node, into_.namespace_json)
-                                      : option(key.str(), node);
+                                  : key.str() == "schedule" ? sections("schedule", node, into_.schedule_json)
+                                                            : option(key.str(), node);
                 if (!done) return done;
             }
             return {};
@@ -112,7 +92,8 @@ class file_reader {
 
   private:
     std::string place(std::string_view key, const toml::node& node) const {
-        return std::string(key) + " (" + path_ + ":" + std::to_string(node.source().begin.line) + ")";
+        return std::string(key) + (key.empty() ? "(" : " (") + path_ + ":" +
+               std::to_string(node.source().begin.line) + ")";
     }
 
     result<void> option(std::string_view key, const toml::node& node) {
@@ -134,6 +115,11 @@ class file_reader {
             }
         } else if (const auto text = text_of(node)) {
             values = is_list(*row) ? split_list(*text) : std::vector{*text};
+        } else if (const auto* fraction = node.as_floating_point(); fraction && !is_list(*row)) {
+            std::ostringstream text;
+            text << *fraction << " is a number with a fraction; write a " << row->kind();
+            if (!row->range().empty()) text << ", " << row->range();
+            return fail(errc::invalid_option, where + ": " + text.str());
         } else {
             return fail(errc::invalid_option,
                         where + ": takes " + (is_list(*row) ? "a list of strings" : "a single value"));
@@ -155,7 +141,9 @@ class file_reader {
             }
             std::ostringstream json;
             json << toml::json_formatter(*table);
-            into[std::string(each->first.str())] = nlohmann::json::parse(json.str()).dump();
+            const std::string name(each->first.str());
+            into[name] = nlohmann::json::parse(json.str()).dump();
+            into_.section_places[kind + "." + name] = place({}, each->second);
         }
         if (!all)
             return fail(errc::invalid_option, place(kind, node) + ": write [" + kind + ".NAME] sections");
@@ -169,6 +157,7 @@ class file_reader {
 result<void> read_environment(configuration& into, const environment& variables) {
     for (const auto& [name, text] : variables) {
         if (name == config_variable || !name.starts_with("MADANG_")) continue;
+        if (name == "MADANG_API_URL" || name == "MADANG_API_KEY") continue;  // of `madang pub` and its like
         const auto rows = option_table();
         const auto row =
             std::find_if(rows.begin(), rows.end(), [&, wanted = std::string_view(name)](const auto& each) {
@@ -238,6 +227,7 @@ result<configuration> resolve_options(const option_values& values, const environ
     if (!path.empty()) {
         if (auto read = file_reader(path, result).read(); !read) return read.error();
     }
+    result.file = std::move(path);
     if (auto read = read_environment(result, variables); !read) return read.error();
     for (const auto& row : option_table()) {
         if (const auto given = values.switches.find(row.name);
@@ -293,6 +283,12 @@ result<void> check_options(const options& settings) {
                       "); shorten it");
     }
     return {};
+}
+
+std::string configuration::section(const std::string& kind, const std::string& name) const {
+    const auto found = section_places.find(kind + "." + name);
+    return "[" + kind + "." + (name.empty() ? "\"\"" : name) + "]" +
+           (found == section_places.end() ? "" : " " + found->second);
 }
 
 std::string show_options(const options& settings) {

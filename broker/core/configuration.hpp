@@ -35,12 +35,18 @@ struct configuration {
     options settings;
     std::map<std::string, std::string> plugin_config_json;  // by plugin id: [plugin.ID] as a JSON object
     std::map<std::string, std::string> namespace_json;      // by name: [namespace.NAME] as a JSON object
+    std::map<std::string, std::string> schedule_json;       // by name: [schedule.NAME] as a JSON object
+    std::map<std::string, std::string> section_places;      // "namespace.NAME" -> "(madang.toml:3)"
     std::vector<std::string> warnings;                      // to be logged at start
+    std::string file;                                       // that was read; "": none
+
+    // "[namespace.NAME] (madang.toml:3)": what an error about a section begins with.
+    std::string section(const std::string& kind, const std::string& name) const;
 };
 
 // The file is --config, else MADANG_CONFIG, else none. TOML: an option's key is its flag's name with
 // underscores (a list's in the plural); [plugin.ID] tables go to the plugins as they are, [namespace.NAME] to
-// namespace_table; anything else is refused.
+// namespace_table, [schedule.NAME] to schedule::parse; anything else is refused.
 result<configuration> resolve_options(const option_values& values, const environment& variables);
 
 // The two above for a program without sub-commands. argv[0] is skipped.

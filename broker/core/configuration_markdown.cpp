@@ -17,10 +17,13 @@ an unknown key or a malformed file ends the program with a line that names the o
 - **Environment**: `MADANG_LISTEN=0.0.0.0:80`. Lists are separated by commas; booleans are `true` or `false`. An unknown
   `MADANG_…` name is warned of.
 - **File**: a key at the top level for each option (`listen = "0.0.0.0:80"`, `plugins = ["a.so", "b.so"]`), and a
-  section `[plugin.ID]` for each plugin that has options of its own, which it receives as JSON.
+  section `[plugin.ID]` for each plugin that has options of its own, which it receives as JSON. `[namespace.NAME]`
+  and `[schedule.NAME]` are described below.
 - **Sizes** are bytes: `65536`, `64k`, `16M`, `1G` (powers of 1024). **Durations**: `500ms`, `10s`, `2m`, `1h`; a plain
   number counts milliseconds, or microseconds (`250us`) for `turn_time`.
 - Bounds include both ends. Secrets are never printed.
+- `/healthz` and `/readyz` answer on both listeners, so that a load balancer can ask where it sends people; metrics and
+  the server API are on the internal one only.
 
 ```toml
 listen = "0.0.0.0:8000"
@@ -30,6 +33,29 @@ ws_outbox_policy = "drop-oldest"
 
 [plugin.chat]
 cooldown_ms = 500
+```
+)";
+
+constexpr std::string_view schedules = R"(
+## Schedules
+
+A `[schedule.NAME]` section says what is enqueued again and again: a signature's members and when, as in
+[jobs.md](jobs.md#schedules). The file's schedule is stronger than one of the same name that a plugin brings or the API
+has put; a file that does not name it any more takes it away at the next start. `enabled = false` keeps it and its last
+fire, and stops it. A wrong schedule (no such date, an unknown time zone, a malformed signature) ends the program like
+any wrong value.
+
+```toml
+[schedule.nightly-report]
+task = "reports.build"
+cron = "30 2 * * *"
+timezone = "Europe/Berlin"
+kwargs = { kind = "nightly" }
+overlap = "skip"
+
+[schedule.heartbeat]
+task = "health.ping"
+every = "30s"
 ```
 )";
 
@@ -61,7 +87,7 @@ std::string configuration_markdown() {
         out.append(code(row.key())).append(" | ").append(code(show_option(defaults, row))).append(" | ");
         out.append(meaning).append(" |\n");
     }
-    return out + namespaces_markdown();
+    return out + namespaces_markdown() + std::string(schedules);
 }
 
 }  // namespace madang

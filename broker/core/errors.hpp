@@ -45,16 +45,21 @@ namespace madang {
     X(storage_full, 530, 507, 3004, yes, "The disk is full; nothing that needs it is accepted.") \
     X(storage_failed, 531, 500, 3004, yes, "The store failed; the log says why.")                \
     X(view_timeout, 504, 504, 1011, yes, "No answer came in time.")                              \
+    X(unknown_task, 470, 404, 3501, no, "No plugin of this server has such a task.")             \
+    X(stale_lease, 471, 409, 3501, no, "The lease of this job is another's by now.")             \
     X(closed, 0, 503, 1006, no, "The connection is closed.")                                     \
     X(invalid_option, 0, 500, 1011, no, "An option is wrong.")                                   \
     X(invalid_argument, 0, 500, 1011, no, "An argument is wrong.")                               \
-    X(system_failure, 0, 500, 1011, no, "The operating system refused something.")
+    X(system_failure, 0, 500, 1011, no, "The operating system refused something.")               \
+    X(no_quorum, 521, 503, 1013, yes,                                                            \
+      "This node is apart from most of its cluster, where what is to be kept is kept.")
 
 enum class errc : std::uint8_t {
 #define MADANG_ROW(identifier, ...) identifier,
     MADANG_ERRORS(MADANG_ROW)
 #undef MADANG_ROW
 };
+inline constexpr errc last_errc = errc::no_quorum;
 
 struct error_row {
     errc code;

@@ -6,7 +6,9 @@
 #include <span>
 #include <utility>
 #include <variant>
+#include <vector>
 
+#include "broker/core/did_you_mean.hpp"
 #include "broker/core/names.hpp"
 #include "broker/core/option_parse.hpp"
 
@@ -36,6 +38,9 @@ const row rows[] = {
     {"cache", &o::cache, "Recovery gives the latest publication only, whatever was missed"},
     {"presence", &o::presence, "Who is in a group is kept and can be asked for"},
     {"join_leave", &o::join_leave, "Members are told who joins and leaves"},
+    {"crash_leaves", &o::crash_leaves,
+     "After a crash, consumers in the group get an event `presence.leave` (`{\"client\":…,\"user\":…}`) for "
+     "each member that did not come back; they need a handler for it"},
     {"ordered", &o::ordered,
      "One order for all that is sent to a group; `false`: events do not wait behind publications on their "
      "way to the "
@@ -134,7 +139,11 @@ result<void> namespace_table::set(std::string_view name, std::string_view json, 
         const row* found = nullptr;
         for (const auto& each : rows)
             if (each.name == key) found = &each;
-        if (found == nullptr) return refuse("there is no option " + key);
+        if (found == nullptr) {
+            std::vector<std::string> known;
+            for (const auto& each : rows) known.emplace_back(each.name);
+            return refuse("there is no option " + key + did_you_mean(key, known));
+        }
         if (const auto wrong = assign(made, *found, value)) return refuse(key + " " + *wrong);
     }
     if ((made.history_size != 0) != (made.history_ttl.count() != 0))
@@ -144,6 +153,7 @@ result<void> namespace_table::set(std::string_view name, std::string_view json, 
     if (made.history_meta_ttl < made.history_ttl)
         return refuse("history_meta_ttl is shorter than history_ttl");
     if (made.join_leave && !made.presence) return refuse("join_leave needs presence");
+    if (made.crash_leaves && !made.presence) return refuse("crash_leaves needs presence");
     all_.insert_or_assign(std::string(name), made);
     any_history_ = any_presence_ = false;
     for (const auto& [each, options] : all_) {

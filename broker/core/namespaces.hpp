@@ -30,11 +30,12 @@ struct namespace_options {
     ms history_ttl{0};                                 // and for how long; 0: no history
     ms history_meta_ttl{std::chrono::hours(24 * 30)};  // a silent stream keeps its epoch and offset so long
     durability history_durability = durability::buffered;
-    bool recovery = false;     // subscriptions of clients can be recovered (implies positions)
-    bool positioning = false;  // clients are told positions, and of gaps
-    bool cache = false;        // recovery gives the latest publication only, whatever was missed
-    bool presence = false;     // who is there is kept and can be asked for
-    bool join_leave = false;   // and members are told
+    bool recovery = false;      // subscriptions of clients can be recovered (implies positions)
+    bool positioning = false;   // clients are told positions, and of gaps
+    bool cache = false;         // recovery gives the latest publication only, whatever was missed
+    bool presence = false;      // who is there is kept and can be asked for
+    bool join_leave = false;    // and members are told
+    bool crash_leaves = false;  // and consumers, of those whom a crash took (an event `presence.leave`)
     // An event sent to a group while a publication before it still waits for the disk: true waits behind it
     // (one order for all), false goes ahead.
     bool ordered = true;

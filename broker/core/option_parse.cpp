@@ -88,6 +88,14 @@ std::optional<bool> parse_flag(std::string_view text) {
     return std::nullopt;
 }
 
+std::optional<most_and_least> parse_most_and_least(std::string_view text) {
+    const auto comma = text.find(',');
+    if (comma == std::string_view::npos) return std::nullopt;
+    const auto most = parse_count(text.substr(0, comma)), least = parse_count(text.substr(comma + 1));
+    if (!most || !least || *least < 1 || *most < *least || *most > 1024) return std::nullopt;
+    return most_and_least{static_cast<unsigned>(*most), static_cast<unsigned>(*least)};
+}
+
 std::vector<std::string> split_list(std::string_view text) {
     std::vector<std::string> result;
     while (!text.empty()) {

@@ -18,6 +18,11 @@ std::optional<std::uint64_t> parse_size(std::string_view text);
 std::optional<std::uint64_t> parse_duration(std::string_view text, std::chrono::microseconds unit);
 // "true", "yes", "on", "1" and their opposites.
 std::optional<bool> parse_flag(std::string_view text);
+// "MAX,MIN": two numbers from 1 to 1024, the first not less than the second.
+struct most_and_least {
+    unsigned most = 0, least = 0;
+};
+std::optional<most_and_least> parse_most_and_least(std::string_view text);
 // Pieces between commas, without blanks around them; empty pieces are left out.
 std::vector<std::string> split_list(std::string_view text);
 

@@ -15,6 +15,8 @@ constexpr std::pair<std::string_view, outbox_policy> policies[] = {
     {"disconnect", outbox_policy::disconnect},
     {"drop-oldest", outbox_policy::drop_oldest},
     {"latest-only", outbox_policy::latest_only}};
+constexpr std::pair<std::string_view, durability> durabilities[] = {{"buffered", durability::buffered},
+                                                                    {"synced", durability::synced}};
 constexpr std::pair<std::string_view, log_format> formats[] = {{"text", log_format::text},
                                                                {"json", log_format::json}};
 
@@ -44,17 +46,42 @@ std::string name_of(T value, const std::pair<std::string_view, T> (&choices)[N])
     return {};
 }
 
+// A token of RFC 9110 5.6.2: the name of a header field or a cookie.
+bool is_word(std::string_view text) noexcept {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    });
+}
+
+// As browsers write one (RFC 6454 7): scheme, host, port, and nothing behind them.
+bool is_origin(std::string_view text) noexcept {
+    if (text == "*" || text == "null") return true;
+    const auto mark = text.find("://");
+    if (mark == std::string_view::npos || !is_word(text.substr(0, mark))) return false;
+    const auto host = text.substr(mark + 3);
+    return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
+        return c > ' ' && c < 0x7f && std::string_view("/?#@\\\"<>,;").find(c) == std::string_view::npos;
+    });
+}
+
 result<void> check_text(const option_row& row, const std::string& value) {
     if (row.rules.form == form::secret) return {};
     if (value.find('\0') != std::string::npos)
         return fail(errc::invalid_option, "holds a NUL byte; remove it");
-    if (row.rules.form == form::address) {
+    if (row.rules.form == form::address && !(value.empty() && !row.rules.zero.empty())) {
         if (const auto parsed = endpoint::parse(value); !parsed)
             return fail(errc::invalid_option, parsed.error().detail);
     }
     if (row.rules.form == form::level && parse_log_level(value) == log_level::info && value != "info") {
         return wrong(value, "is not one of debug, info, warn, error, off");
     }
+    if (row.rules.form == form::most_and_least && !value.empty() && !parse_most_and_least(value))
+        return wrong(value, "is not MAX,MIN: two numbers from 1 to 1024, as in 8,2");
+    if (row.rules.form == form::origin && !is_origin(value))
+        return wrong(value, "is not an origin; write https://example.com, or * for any");
+    if (row.rules.form == form::word && !is_word(value))
+        return wrong(value, "is not a name; write letters, digits and any of !#$%&'*+-.^_`|~");
     return {};
 }
 
@@ -111,6 +138,9 @@ struct setter {
     result<void> operator()(outbox_policy options::*place) const {
         return choose(into.*place, text, policies);
     }
+    result<void> operator()(durability options::*place) const {
+        return choose(into.*place, text, durabilities);
+    }
     result<void> operator()(log_format options::*place) const { return choose(into.*place, text, formats); }
 };
 
@@ -157,6 +187,9 @@ std::string show_option(const options& from, const option_row& row) {
             return duration_text(from.*place);
         }
         std::string operator()(outbox_policy options::*place) const { return name_of(from.*place, policies); }
+        std::string operator()(durability options::*place) const {
+            return name_of(from.*place, durabilities);
+        }
         std::string operator()(log_format options::*place) const { return name_of(from.*place, formats); }
     };
     return std::visit(shower{from, row}, row.place);

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/namespaces.hpp"
+
 namespace madang {
 
 enum class outbox_policy : std::uint8_t {
@@ -38,6 +40,7 @@ struct options {
     std::uint32_t sync_threads = 8;    // for sync consumers and views
     std::uint32_t sync_queue =
         1024;  // calls waiting for the pool, per consumer; more: its connection is not read
+    std::uint32_t background_queue = 1024;  // events waiting, per background consumer; more: lost
 
     // HTTP
     std::size_t http_head_bytes = 16 * 1024;
@@ -82,21 +85,28 @@ struct options {
     std::size_t store_ballast_bytes = 64 * 1024 * 1024;  // a file to delete when the disk is full
     std::uint32_t store_streams = 100'000;               // streams whose state is kept in memory
     ms presence_grace{3'000};  // after a crash: until those who did not come back are said to have left
+    ms presence_retry{1'000};  // until presence that could not be written is written again
+    std::uint32_t store_keys = 1'000'000;  // idempotency keys that a store in memory remembers
+    std::string backup_dir;                // where the server API's `backup` writes; "": it does not
 
     // Client protocol (/connection/…)
     bool client_anonymous = true;                  // connections without token or session
     std::size_t client_message_bytes = 64 * 1024;  // close 1009, 413
     ms client_connect_timeout{10'000};             // close 3502
     ms client_ping_interval{25'000};
-    ms client_pong_timeout{8'000};                // close 3012
-    ms client_expired_grace{25'000};              // close 3005, or unsubscribe 2501
-    std::uint32_t client_group_limit = 128;       // subscriptions per connection; error 106
-    std::uint32_t client_history_limit = 300;     // publications per history request
-    std::uint32_t client_recovery_limit = 300;    // publications per recovery; more: recovered false
-    std::uint32_t client_commands_waiting = 256;  // unanswered per connection; more: close 3013
-    ms poll_timeout{25'000};                      // of /connection/poll
-    std::uint32_t client_presence_limit = 1000;   // clients in one answer to presence; more: error 106
-    std::uint32_t client_news_held = 4096;        // per subscription while it is being made; close 3010
+    ms client_pong_timeout{8'000};                   // close 3012
+    ms client_expired_grace{25'000};                 // close 3005, or unsubscribe 2501
+    std::uint32_t client_group_limit = 128;          // subscriptions per connection; error 106
+    std::uint32_t client_history_limit = 300;        // publications per history request
+    std::uint32_t client_recovery_limit = 300;       // publications per recovery; more: recovered false
+    std::uint32_t client_commands_waiting = 256;     // unanswered per connection; more: close 3013
+    ms poll_timeout{25'000};                         // of /connection/poll
+    std::uint32_t client_presence_limit = 1000;      // clients in one answer to presence; more: error 106
+    std::uint32_t client_news_held = 4096;           // per subscription while it is being made; close 3010
+    std::size_t client_waiting_bytes = 1024 * 1024;  // of unanswered commands; close 3013
+    std::size_t client_inbox_bytes = 256 * 1024;     // commands from /emulation that wait; 429
+    std::size_t poll_answer_bytes = 1024 * 1024;     // publications in an answer to a poll; then the next one
+    ms poll_grace{5'000};                            // for a poll's session to end; 504
 
     // Users
     std::string jwt_hmac_secret;  // HS256/384/512; "": none accepted. Never logged or printed
@@ -106,11 +116,19 @@ struct options {
     std::string jwt_audience;     // "": not checked
     std::string jwt_issuer;       // "": not checked
     ms jwt_leeway{10'000};
-    std::string django_secret_key;  // SECRET_KEY of a Django site with signed-cookie sessions
+    std::size_t jwt_bytes = 8 * 1024;         // of a token
+    ms jwt_jwks_pause{5'000};                 // between the beginnings of two fetches of the key set
+    ms jwt_jwks_timeout{5'000};               // of one
+    std::size_t jwt_jwks_bytes = 256 * 1024;  // of the whole document
+    std::uint32_t jwt_jwks_keys = 64;         // in it, those of other kinds too
+    std::uint32_t jwt_jwks_waiting = 1024;    // tokens that wait for a fetch
+    std::string django_secret_key;            // SECRET_KEY of a Django site with signed-cookie sessions
     std::string django_session_cookie = "sessionid";
     ms django_session_age{1'209'600'000};
+    std::size_t django_cookie_bytes = 8 * 1024;    // browsers keep 4 KiB
+    std::size_t django_session_bytes = 64 * 1024;  // the JSON, decompressed
     std::vector<std::string>
-        api_keys;  // NAME:RIGHTS:KEY, RIGHTS of read, publish, manage, all, joined by '+'
+        api_keys;  // NAME:RIGHTS:KEY, RIGHTS of read, publish, manage, enqueue, all, joined by '+'
     std::uint32_t api_batch_limit = 1000;             // commands of a batch, groups of a broadcast; error 106
     std::uint32_t api_answer_limit = 10'000;          // publications, clients or groups in one answer
     std::size_t api_answer_bytes = 16 * 1024 * 1024;  // of one request's answer; error 106
@@ -130,6 +148,56 @@ struct options {
     std::size_t proxy_answer_bytes = 1024 * 1024;
     std::uint32_t proxy_breaker_failures = 10;  // in a row; then nothing is asked for proxy_breaker_pause
     ms proxy_breaker_pause{5'000};
+
+    // Jobs
+    std::uint32_t workers = 0;               // child processes of this server's own worker; 0: one per core
+    bool worker_process = true;              // false: jobs wait for `madang worker`
+    std::string worker_socket;               // "": workers.sock in the data directory
+    std::vector<std::string> worker_queues;  // empty: all
+    std::string worker_autoscale;            // MAX,MIN children; "": as many as `workers`
+    std::uint32_t worker_prefetch = 64;      // jobs given to a worker per child, at most
+    std::uint32_t worker_max_tasks = 0;      // jobs after which a child is made anew; 0: never
+    std::size_t worker_max_memory = 0;       // bytes resident after a job; then likewise; 0: no limit
+    ms worker_timeout{3'000};                // silent so long: its jobs are given to others
+    std::uint32_t worker_connections = 256;  // worker processes; more are refused
+    std::uint32_t in_process_threads = 0;    // of tasks that run in the server; 0: one per core
+    durability jobs_durability = durability::synced;
+    std::vector<std::string> job_routes;         // PATTERN=QUEUE, the first that fits
+    std::size_t job_args_bytes = 1024 * 1024;    // arguments of one job; error 413
+    std::size_t job_result_bytes = 1024 * 1024;  // more: the job fails (ResultTooLarge)
+    std::size_t job_checkpoint_bytes = 4 * 1024 * 1024;
+    std::uint32_t job_bulk = 10'000;     // jobs of one request, workflow steps included; error 106
+    std::uint32_t job_loss_limit = 3;    // worker deaths until it is a dead letter
+    ms job_delay_limit{31'536'000'000};  // countdown and eta at most so far ahead
+    ms job_result_ttl{86'400'000};
+    ms job_dead_ttl{2'592'000'000};  // dead letters are kept so long
+    ms job_wait_timeout{30'000};     // of a request that waits for a job's end
+    ms job_cancel_grace{5'000};      // after asking: soft limit's signal; once more: kill
+    std::uint32_t job_queue_metrics =
+        50;  // queues with a label of their own in the metrics; the others are "other"
+
+    // Cluster
+    std::string cluster_listen;  // "": no cluster. Loopback without certificates, mutual TLS otherwise
+    std::vector<std::string>
+        cluster_join;                     // addresses of other nodes, HOST:PORT; a name may stand for several
+    std::string cluster_name = "madang";  // nodes of another name are refused
+    std::string node_name;                // "": the host's name
+    std::string cluster_advertise;        // what others dial; "": the listener's address
+    std::string cluster_certificate;      // PEM: this node's, its key, and the cluster's own authority
+    std::string cluster_key;
+    std::string cluster_ca;
+    std::uint32_t cluster_size =
+        0;  // nodes that there should be; more than half are a quorum. 0: none is asked
+    ms cluster_heartbeat{500};
+    ms cluster_timeout{3'000};              // silent so long: dead
+    ms cluster_handshake_timeout{5'000};    // TLS and hello together
+    std::uint32_t cluster_handshakes = 64;  // at a time; more are closed
+    std::uint32_t cluster_nodes = 64;       // links; more are refused
+    std::size_t cluster_credit_bytes =
+        16 * 1024 * 1024;                 // under way to one node; more: dropped, counted, told
+    ms cluster_hand_over_timeout{5'000};  // a stream is waited for so long when its group's owner changes
+    std::uint32_t cluster_hand_over_waiting = 8'192;  // requests that wait for streams, per loop; more: busy
+    std::size_t cluster_hand_over_bytes = 16 * 1024 * 1024;  // and of their bytes
 
     // Running
     ms drain_timeout{10'000};  // hard deadline of a shutdown

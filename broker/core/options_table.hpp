@@ -17,12 +17,22 @@ namespace madang {
 
 // Where an option's value lies decides how it is written: std::size_t is a size in bytes, std::uint32_t a
 // number.
-using option_place =
-    std::variant<std::string options::*, std::vector<std::string> options::*, bool options::*,
-                 std::uint32_t options::*, std::size_t options::*, options::ms options::*,
-                 std::chrono::microseconds options::*, outbox_policy options::*, log_format options::*>;
+using option_place = std::variant<std::string options::*, std::vector<std::string> options::*,
+                                  bool options::*, std::uint32_t options::*, std::size_t options::*,
+                                  options::ms options::*, std::chrono::microseconds options::*,
+                                  outbox_policy options::*, log_format options::*, durability options::*>;
 
-enum class option_form : std::uint8_t { plain, secret, address, addresses, path, level };
+enum class option_form : std::uint8_t {
+    plain,
+    secret,
+    address,
+    addresses,
+    path,
+    level,
+    most_and_least,
+    origin,
+    word
+};
 
 struct option_rules {
     std::uint64_t least = 0;  // bounds, inclusive: numbers, bytes, milliseconds (turn-time: microseconds)

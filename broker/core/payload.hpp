@@ -49,6 +49,8 @@ class payload_block {
 };
 static_assert(sizeof(payload_block) == 32);
 
+class borrowed_payload;
+
 class payload {
   public:
     payload() noexcept =
@@ -75,10 +77,8 @@ class payload {
     // in root()'s block, unless the payload was built with the other frame.
     std::string_view text_frame() const;
     std::string_view binary_frame() const;
-    // The payload whose block holds the bytes: *this, or what it is a part of.
-    payload root() const noexcept {
-        return block_ && block_->form_ == payload_block::form::part ? share(block_->part().root) : *this;
-    }
+    // The payload whose block holds the bytes: *this, or what it is a part of. Valid as long as *this.
+    borrowed_payload root() const noexcept;
 
     // A form derived from the bytes (parsed, compressed), made once by make(context, bytes) and kept until
     // the last reference goes. `key` is compared as text. Null from `make` is remembered (and not destroyed).
@@ -124,6 +124,23 @@ class payload {
     payload_block* block_ = nullptr;
 };
 
+// Somebody else's reference, used as a payload without touching the count, while that somebody holds it.
+class borrowed_payload {
+  public:
+    explicit borrowed_payload(payload_block* block) noexcept : payload_(payload::adopt(block)) {}
+    borrowed_payload(const borrowed_payload&) = delete;
+    borrowed_payload& operator=(const borrowed_payload&) = delete;
+    ~borrowed_payload() { payload_.detach(); }
+    operator const payload&() const noexcept { return payload_; }  // NOLINT: that is what it is for
+
+  private:
+    payload payload_;
+};
+
+inline borrowed_payload payload::root() const noexcept {
+    return borrowed_payload(block_ && block_->form_ == payload_block::form::part ? block_->part().root
+                                                                                 : block_);
+}
 inline std::string_view payload::bytes() const noexcept {
     return block_ ? std::string_view(block_->data(), block_->size_) : std::string_view();
 }

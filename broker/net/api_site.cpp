@@ -3,6 +3,8 @@
 #include <vector>
 
 #include "broker/core/log.hpp"
+#include "broker/net/api_answer.hpp"
+#include "broker/net/jobs_openapi.hpp"
 #include "broker/protocol/api_codec.hpp"
 #include "broker/protocol/json_members.hpp"
 #include "monitoring/metrics.hpp"
@@ -11,19 +13,6 @@ namespace madang {
 namespace {
 
 constexpr std::string_view root = "/api";
-
-http_response json_answer(unsigned status, std::string body) {
-    http_response response;
-    response.status = status;
-    response.set("Content-Type", "application/json");
-    response.set("Cache-Control", "no-store");
-    response.body = std::move(body);
-    return response;
-}
-
-http_response refusal(unsigned status, const error& why) {
-    return json_answer(status, "{\"error\":" + encode(why) + "}");
-}
 
 // An answer to one command. `bare`: the result is the whole answer.
 http_response answer_to(const result<std::string>& outcome, bool bare, bool transport) {
@@ -55,7 +44,12 @@ api_site::api_site(parts all)
       keys_(std::move(all.keys)),
       limits_(all.limits),
       timeout_(all.timeout),
-      openapi_(api_openapi(all.version)) {}
+      openapi_(all.jobs == nullptr ? api_openapi(all.version) : with_jobs(api_openapi(all.version))),
+      jobs_(all.jobs),
+      cluster_(all.cluster),
+      back_up_(std::move(all.back_up)) {
+    if (cluster_ != nullptr) openapi_ = with_cluster(openapi_);
+}
 
 bool api_site::serves(std::string_view path) noexcept {
     return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
@@ -76,7 +70,8 @@ http_answer api_site::handle(loop& on, http_request& request, reply_function rep
         if (request.method != "GET" && request.method != "HEAD") return allow("GET, HEAD");
         return json_answer(200, openapi_);
     }
-    if (request.method != "POST") return allow("POST");
+    const bool about_jobs = jobs_ != nullptr && jobs_site::serves(request.path);
+    if (!about_jobs && request.method != "POST") return allow("POST");
 
     const auto key = api_key_of(request.header("x-api-key"), request.header("authorization"), request.query);
     const auto* holder = keys_.find(key);
@@ -96,18 +91,24 @@ http_answer api_site::handle(loop& on, http_request& request, reply_function rep
     log_debug("api.request",
               {{"key", holder->name}, {"path", request.path}, {"request_id", request.request_id}});
 
+    if (about_jobs) return jobs_->handle(on, request, *holder, std::move(reply));
+    if (cluster_ != nullptr && cluster_site::serves(request.path))
+        return cluster_->handle(on, request, *holder, std::move(reply));
+
     const auto task = std::make_shared<api_request>(
         api_request{.streams = streams_,
                     .limits = limits_,
                     .rights = holder->rights,
                     .body = std::move(request.body),
-                    .note = [&counts](const api_method* method, const error* wrong) {
-                        if (method != nullptr) counts.add(labelled_counter::api_requests, method->name);
-                        if (wrong == nullptr) return;
-                        if (method != nullptr) counts.add(labelled_counter::api_errors, method->name);
-                        if (const auto reason = refused_for(wrong->code); !reason.empty())
-                            counts.add(labelled_counter::api_refused, reason);
-                    }});
+                    .note =
+                        [&counts](const api_method* method, const error* wrong) {
+                            if (method != nullptr) counts.add(labelled_counter::api_requests, method->name);
+                            if (wrong == nullptr) return;
+                            if (method != nullptr) counts.add(labelled_counter::api_errors, method->name);
+                            if (const auto reason = refused_for(wrong->code); !reason.empty())
+                                counts.add(labelled_counter::api_refused, reason);
+                        },
+                    .back_up = back_up_});
     const bool transport = request.header("x-centrifugo-error-mode") == "transport";
     const auto name = std::string_view(request.path).substr(std::min(request.path.size(), root.size() + 1));
     if (name.empty()) return several(task, transport, reply);

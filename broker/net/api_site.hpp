@@ -11,7 +11,9 @@
 #include <string>
 
 #include "broker/auth/api_keys.hpp"
+#include "broker/net/cluster_site.hpp"
 #include "broker/net/http_dispatcher.hpp"
+#include "broker/net/jobs_site.hpp"
 #include "broker/protocol/api_methods.hpp"
 
 namespace madang {
@@ -25,6 +27,9 @@ class api_site final : public http_dispatcher {
         api_limits limits;
         std::chrono::milliseconds timeout{30'000};  // for the streams' answer; 504 afterwards
         std::string version;                        // of this server, for the OpenAPI document
+        const jobs_site* jobs = nullptr;            // outlives *this; null: there are none
+        decltype(api_request::back_up) back_up{};   // null: it makes none
+        const cluster_site* cluster = nullptr;      // outlives *this; null: nothing at /api/cluster
     };
     explicit api_site(parts all);
 
@@ -43,6 +48,9 @@ class api_site final : public http_dispatcher {
     api_limits limits_;
     std::chrono::milliseconds timeout_;
     std::string openapi_;
+    const jobs_site* jobs_;
+    const cluster_site* cluster_;
+    decltype(api_request::back_up) back_up_;
 };
 
 }  // namespace madang

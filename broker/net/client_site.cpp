@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/auth/bearer.hpp"
+#include "broker/core/close_codes.hpp"
 #include "broker/core/percent.hpp"
 #include "broker/core/request_id.hpp"
 #include "broker/core/utf8.hpp"
@@ -16,19 +17,17 @@
 namespace madang {
 
 using shape = frame_rewriter::shape;
-using namespace std::chrono_literals;
 
 namespace {
 
 enum class kind : std::uint8_t { websocket, stream, poll, emulation };
 
-// Messages that wait for one session, in the size of the largest.
-constexpr std::size_t inbox_messages = 4;
-// Of publications in one answer to a poll; the rest comes with the next.
-constexpr std::size_t poll_bytes = 1024 * 1024;
 constexpr std::string_view json_only = "the protocol is spoken in JSON only, not in Protobuf";
-// Of its session, in which a poll has its answer or is refused.
-constexpr auto poll_grace = 5s;
+// {"push":{"disconnect":{"code":3506,"reason":"inappropriate protocol"}}} as Protobuf, behind its length: the
+// only sentence of it that we speak, so that such a client does not come back for ever.
+constexpr std::string_view go_in_protobuf =
+    "\x1f\x22\x1d\x5a\x1b\x08\xb2\x1b\x12\x16"
+    "inappropriate protocol";
 
 std::vector<name_value> views_of(const header_list& headers) {
     std::vector<name_value> result;
@@ -100,7 +99,7 @@ client_site::client_site(client_services services)
       any_origin_(std::find(services_.settings.allowed_origins.begin(),
                             services_.settings.allowed_origins.end(),
                             "*") != services_.settings.allowed_origins.end()),
-      registry_(emulation_registry::make(inbox_messages * services_.settings.client_message_bytes)) {}
+      registry_(emulation_registry::make(services_.settings.client_inbox_bytes)) {}
 
 http_answer client_site::handle(loop& on, http_request& request, reply_function reply) {
     const auto* where = find(request.path);
@@ -142,7 +141,15 @@ http_answer client_site::serve(const route& where, loop& on, http_request& reque
         if (where.what == kind::emulation) on.metrics().add(labelled_counter::emulation_refused, "too_large");
         return error_response(413, "the body is too large", request.request_id);
     }
-    if (asks_for_protobuf(request)) return refuse(on, request, 400, json_only, "protocol");
+    if (where.what != kind::websocket && asks_for_protobuf(request)) {
+        if (where.transport != "http_stream") return refuse(on, request, 400, json_only, "protocol");
+        on.metrics().add(labelled_counter::connections_refused, "protocol");
+        http_response response;
+        response.set("Content-Type", "application/octet-stream");
+        response.set("Cache-Control", "no-store");
+        response.body = go_in_protobuf;
+        return response;
+    }
     switch (where.what) {
         case kind::websocket:
             return websocket(where, on, request);
@@ -151,7 +158,7 @@ http_answer client_site::serve(const route& where, loop& on, http_request& reque
         case kind::poll:
             return poll(where, on, request, std::move(reply));
         default:
-            return emulate(on, request);
+            return emulate(on, request, std::move(reply));
     }
 }
 
@@ -174,7 +181,7 @@ http_answer client_site::websocket(const route& where, loop& on, http_request& r
                shaken.subprotocols.end();
     };
     const bool json = offers("centrifuge-json");
-    if (offers("centrifuge-protobuf") && !json) return refuse(on, request, 400, json_only, "protocol");
+    const bool protobuf = asks_for_protobuf(request) || (offers("centrifuge-protobuf") && !json);
     std::string first;
     if (auto given = query_value(request.query, "cf_connect"); given && where.unidirectional) {
         if (!valid_utf8(*given)) return refuse(on, request, 400, "cf_connect is not UTF-8", "malformed");
@@ -185,6 +192,12 @@ http_answer client_site::websocket(const route& where, loop& on, http_request& r
     if (!ready) return refusal;
     ready->accept_key = std::move(shaken.accept);
     ready->default_subprotocol = json ? "centrifuge-json" : default_subprotocol(shaken.subprotocols);
+    if (protobuf) {
+        // A refused handshake would look like a lost connection, and the client come back.
+        on.metrics().add(labelled_counter::connections_refused, "protocol");
+        ready->default_subprotocol = offers("centrifuge-protobuf") ? "centrifuge-protobuf" : "";
+        ready->entry.refused = close_code::inappropriate_protocol;
+    }
     // What is rewritten on its way must not be compressed before.
     if (services_.settings.ws_deflate && !where.unidirectional)
         ready->deflate = negotiate_deflate(shaken.extensions);
@@ -201,23 +214,22 @@ http_answer client_site::websocket(const route& where, loop& on, http_request& r
 }
 
 http_answer client_site::stream(const route& where, loop& on, http_request& request) {
-    std::optional<std::string> first;
+    std::string first;
     if (request.method == "POST") {
         first = std::move(request.body);
     } else {
-        first = query_value(request.query, "cf_connect");
-        if (first && first->empty()) first.reset();
-        if (!first && !where.unidirectional)
+        if (auto given = query_value(request.query, "cf_connect")) first = std::move(*given);
+        if (first.empty() && !where.unidirectional)
             return refuse(on, request, 400, "the parameter cf_connect is missing", "malformed");
     }
-    if (where.unidirectional && (!first || first->empty())) first = "{}";
-    if (!valid_utf8(*first)) return refuse(on, request, 400, "the commands are not UTF-8", "malformed");
+    if (where.unidirectional && first.empty()) first = "{}";
+    if (!valid_utf8(first)) return refuse(on, request, 400, "the commands are not UTF-8", "malformed");
 
     http_response refusal;
     auto ready = arrival(where, on, request, "http", refusal);
     if (!ready) return refusal;
     ready->accept_key = where.transport;
-    append_client_frame(ready->leftover, ws_opcode::text, *first);
+    append_client_frame(ready->leftover, ws_opcode::text, first);
     if (!where.unidirectional) ready->entry.session = make_request_id();
 
     http_response head;
@@ -257,21 +269,44 @@ http_answer client_site::poll(const route& where, loop& on, http_request& reques
     add_cors(request, shown);
     const poll_times times{services_.settings.client_connect_timeout, services_.settings.poll_timeout};
     ready->io = make_poll_transport(
-        on, poll_collector(std::move(*asked), poll_bytes), times, request.request_id,
+        on, poll_collector(std::move(*asked), services_.settings.poll_answer_bytes), times,
+        request.request_id,
         [reply = std::move(reply), headers = std::move(shown.headers)](http_response response) {
             response.headers.insert(response.headers.end(), headers.begin(), headers.end());
             reply(std::move(response));
         });
     on.metrics().add(where.count);
     services_.on_arrival(on, std::move(*ready));
-    return awaiting_reply{times.setup + times.wait + poll_grace};
+    return awaiting_reply{times.setup + times.wait + services_.settings.poll_grace};
 }
 
-http_answer client_site::emulate(loop& on, http_request& request) {
+namespace {
+
+// By any thread.
+http_response emulated_answer(metrics_shard& counts, const result<session_mail_outcome>& came,
+                              std::string_view request_id) {
     const auto no = [&](unsigned status, std::string_view text, std::string_view reason) {
-        on.metrics().add(labelled_counter::emulation_refused, reason);
-        return error_response(status, text, request.request_id);
+        counts.add(labelled_counter::emulation_refused, reason);
+        auto response = error_response(status, text, request_id);
+        if (status != 404) response.set("Retry-After", "1");
+        return response;
     };
+    if (!came && came.error().code == errc::not_found)
+        return no(404, "there is no such node", "unknown_node");
+    if (!came) return no(503, "the session's node cannot be reached", "unreachable");
+    if (*came == session_mail_outcome::full) return no(429, "too many commands wait", "full");
+    // As centrifuge-js expects it of a session that is gone: its stream has ended or is about to, and tells
+    // it so.
+    if (*came == session_mail_outcome::unknown)
+        counts.add(labelled_counter::emulation_refused, "unknown_session");
+    http_response response;
+    response.status = 204;
+    return response;
+}
+
+}  // namespace
+
+http_answer client_site::emulate(loop& on, http_request& request, reply_function reply) {
     const auto body = nlohmann::json::parse(request.body, nullptr, false);
     const auto text = [&](const char* name) -> const std::string* {
         if (!body.is_object()) return nullptr;
@@ -281,23 +316,24 @@ http_answer client_site::emulate(loop& on, http_request& request) {
     const auto* session = text("session");
     const auto* node = text("node");
     const auto* data = text("data");
-    if (session == nullptr || node == nullptr || data == nullptr)
-        return no(400, "the body must be an object with session, node and data, all texts", "malformed");
-    if (*node != services_.node) return no(404, "there is no such node", "unknown_node");
-    switch (registry_->deliver(*session, *data)) {
-        case emulation_registry::outcome::delivered:
-            break;
-        case emulation_registry::outcome::unknown:
-            return no(404, "there is no such session", "unknown_session");
-        case emulation_registry::outcome::full: {
-            auto response = no(429, "too many commands wait", "full");
-            response.set("Retry-After", "1");
-            return response;
-        }
+    if (session == nullptr || node == nullptr || data == nullptr) {
+        on.metrics().add(labelled_counter::emulation_refused, "malformed");
+        return error_response(400, "the body must be an object with session, node and data, all texts",
+                              request.request_id);
     }
-    http_response response;
-    response.status = 204;
-    return response;
+    if (*node == services_.node)
+        return emulated_answer(on.metrics(), registry_->deliver(*session, *data), request.request_id);
+    if (!services_.elsewhere) return emulated_answer(on.metrics(), fail(errc::not_found), request.request_id);
+    http_response shown;
+    add_cors(request, shown);
+    services_.elsewhere(*node, {*session, *data},
+                        [&on, reply = std::move(reply), id = request.request_id,
+                         headers = std::move(shown.headers)](const result<session_mail_outcome>& came) {
+                            auto response = emulated_answer(on.metrics(), came, id);
+                            response.headers.insert(response.headers.end(), headers.begin(), headers.end());
+                            reply(std::move(response));
+                        });
+    return awaiting_reply{services_.settings.view_timeout};
 }
 
 http_response client_site::refuse(loop& on, const http_request& request, unsigned status,

@@ -37,6 +37,10 @@ struct client_services {
     // As site_services'.
     std::function<result<request_user>(const http_request&)> authenticate;
     std::function<void(loop&, client_arrival&&)> on_arrival;  // on the loop
+    // yard::send_to_session; null: there are no other nodes.
+    std::function<void(std::string_view node, session_mail what,
+                       std::function<void(result<session_mail_outcome>)> done)>
+        elsewhere = {};
 };
 
 // Any loop's thread. Sessions may outlive it.
@@ -46,6 +50,10 @@ class client_site final : public http_dispatcher {
     explicit client_site(client_services services);
 
     http_answer handle(loop& on, http_request& request, reply_function reply) override;
+    // What came for a session of this node in at another one. Any thread.
+    session_mail_outcome deliver(std::string_view session, std::string_view text) {
+        return registry_->deliver(session, text);
+    }
     std::size_t emulated_sessions() const { return registry_->sessions(); }
 
   private:
@@ -56,7 +64,7 @@ class client_site final : public http_dispatcher {
     http_answer websocket(const route& where, loop& on, http_request& request);
     http_answer stream(const route& where, loop& on, http_request& request);
     http_answer poll(const route& where, loop& on, http_request& request, reply_function reply);
-    http_answer emulate(loop& on, http_request& request);
+    http_answer emulate(loop& on, http_request& request, reply_function reply);
     http_response refuse(loop& on, const http_request& request, unsigned status, std::string_view text,
                          std::string_view reason) const;
     bool origin_allowed(const http_request& request, bool websocket) const;

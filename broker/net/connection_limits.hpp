@@ -51,6 +51,7 @@ class connection_limits {
     // client.
     verdict assign(connection_slot& slot, std::string_view address);
     std::uint32_t connections() const;
+    std::uint32_t total() const noexcept { return total_; }
 
   private:
     friend class connection_slot;

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "actors/stream_calls.hpp"
+
 namespace madang {
 
 class loop;
@@ -67,7 +69,7 @@ class emulation_registry {
         std::shared_ptr<emulation_inbox> inbox_;
         std::string session_;
     };
-    enum class outcome : std::uint8_t { delivered, full, unknown };
+    using outcome = session_mail_outcome;
 
     static std::shared_ptr<emulation_registry> make(std::size_t inbox_bytes);
 

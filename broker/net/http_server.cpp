@@ -2,6 +2,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include "broker/core/request_id.hpp"
 #include "broker/net/socket_transport.hpp"
 #include "monitoring/metrics.hpp"
 
@@ -48,7 +49,11 @@ struct http_server::on_loop {
         on.metrics().add(labelled_counter::connections_refused, full ? "limit" : "address_limit");
         if (settings)
             return session->close();  // a handshake only to say no would cost more than the answer is worth
-        auto refusal = error_response(full ? 503 : 429, "no more connections are accepted", {});
+        const auto id = make_request_id();
+        auto refusal = error_response(
+            full ? 503 : 429,
+            full ? "no more connections are accepted" : "too many connections from this address", id);
+        refusal.set("X-Request-ID", id);
         refusal.set("Retry-After", "5");
         session->refuse(std::move(refusal));
     }

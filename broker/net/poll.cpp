@@ -41,7 +41,7 @@ unsigned status_of(std::uint16_t code) {
     if (code == close_code::bad_request) return describe(errc::bad_request).http_status;
     if (code == close_code::expired) return describe(errc::expired).http_status;
     if (code >= 3000 && reconnects(code)) return 503;
-    for (auto i = 0; code != 0 && i <= static_cast<int>(errc::system_failure); ++i) {
+    for (auto i = 0; code != 0 && i <= static_cast<int>(last_errc); ++i) {
         const auto& row = describe(static_cast<errc>(i));
         if ((code < 3000 ? row.wire_code : row.close_code) == code) return row.http_status;
     }

@@ -30,12 +30,14 @@ http_response not_allowed(const http_request& request, std::string_view allow) {
 }
 
 // /healthz and /readyz, on both listeners.
-std::optional<http_response> health(const http_request& request, const std::function<bool()>& ready) {
+std::optional<http_response> health(const http_request& request, const std::function<bool()>& ready,
+                                    const std::function<std::string()>& remarks = {}) {
     bool alive = request.path == "/healthz";
     if (!alive && request.path != "/readyz") return std::nullopt;
     if (!reads(request)) return not_allowed(request, "GET, HEAD");
     if (alive) return plain(200, "alive\n");
-    return !ready || ready() ? plain(200, "ready\n") : plain(503, "not ready\n");
+    if (ready && !ready()) return plain(503, "not ready\n");
+    return plain(200, remarks ? "ready\n" + remarks() : "ready\n");
 }
 
 std::vector<name_value> views_of(const header_list& headers) {
@@ -239,12 +241,18 @@ http_answer public_site::serve_file(http_request& request) {
 }
 
 http_answer internal_site::handle(loop& on, http_request& request, reply_function reply) {
-    if (auto answer = health(request, ready_)) return std::move(*answer);
+    if (auto answer = health(request, ready_, remarks_)) return std::move(*answer);
     if (api_ && api_site::serves(request.path)) return api_->handle(on, request, std::move(reply));
-    if (request.path != "/metrics")
+    const bool cluster = cluster_ && request.path == "/cluster";
+    if (request.path != "/metrics" && !cluster)
         return error_response(404, "there is nothing at that address", request.request_id);
     if (!reads(request)) return not_allowed(request, "GET, HEAD");
     http_response response;
+    if (cluster) {
+        response.set("Content-Type", "application/json");
+        response.body = cluster_();
+        return response;
+    }
     response.set("Content-Type",
                  "text/plain; version=0.0.4; charset=utf-8");  // Prometheus' exposition format
     response.body = metrics_text_();

@@ -94,15 +94,23 @@ class public_site final : public http_dispatcher {
 class internal_site final : public http_dispatcher {
   public:
     // `api` outlives *this; null: there is nothing at /api.
+    // `cluster`: JSON, at /cluster; null: there is nothing there. `remarks`: lines behind "ready".
     internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
-                  api_site* api = nullptr)
-        : metrics_text_(std::move(metrics_text)), ready_(std::move(ready)), api_(api) {}
+                  api_site* api = nullptr, std::function<std::string()> cluster = {},
+                  std::function<std::string()> remarks = {})
+        : metrics_text_(std::move(metrics_text)),
+          ready_(std::move(ready)),
+          api_(api),
+          cluster_(std::move(cluster)),
+          remarks_(std::move(remarks)) {}
     http_answer handle(loop& on, http_request& request, reply_function reply) override;
 
   private:
     std::function<std::string()> metrics_text_;
     std::function<bool()> ready_;
     api_site* api_;
+    std::function<std::string()> cluster_;
+    std::function<std::string()> remarks_;
 };
 
 }  // namespace madang

@@ -2,10 +2,12 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 namespace madang {
 
@@ -63,6 +65,12 @@ std::string tls_context::load(const std::string& certificate_file, const std::st
 std::shared_ptr<SSL_CTX> tls_context::current() const {
     std::lock_guard lock(mutex_);
     return current_;
+}
+
+double certificate_end(const SSL_CTX& settings) {
+    std::tm end{};
+    ::ASN1_TIME_to_tm(::X509_get0_notAfter(::SSL_CTX_get0_certificate(&settings)), &end);
+    return static_cast<double>(::timegm(&end));
 }
 
 }  // namespace madang

@@ -22,4 +22,7 @@ class tls_context {
     std::shared_ptr<SSL_CTX> current_;
 };
 
+// When the certificate ends, in seconds since 1970. `settings` is not null and has one.
+double certificate_end(const SSL_CTX& settings);
+
 }  // namespace madang

@@ -284,6 +284,16 @@ result<std::string> decode_pattern(std::string_view params) {
     return unless_wrong(in, in.text("pattern", name_bytes));
 }
 
+result<std::string> decode_backup(std::string_view params) {
+    constexpr std::size_t longest = 100;
+    constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+    fields in(params);
+    auto name = in.text("name", longest);
+    if (name.empty() || name.front() == '.' || name.find_first_not_of(allowed) != name.npos)
+        in.refuse("name takes 1 to 100 letters, digits, '-', '_' and '.', and does not begin with '.'");
+    return unless_wrong(in, std::move(name));
+}
+
 result<api_batch> decode_batch(std::string_view params, std::size_t limit,
                                bool (*is_method)(std::string_view name)) {
     fields in(params);

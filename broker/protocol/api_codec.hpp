@@ -43,6 +43,8 @@ struct last_seen_request {
 };
 result<last_seen_request> decode_last_seen(std::string_view params, std::size_t most);
 result<std::string> decode_pattern(std::string_view params);
+// "name": 1 to 100 letters, digits, '-', '_' and '.', and no '.' first: what may stand in a path.
+result<std::string> decode_backup(std::string_view params);
 
 // Views into the text that was decoded.
 struct api_call {

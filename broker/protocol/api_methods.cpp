@@ -277,6 +277,19 @@ void info(const shared_request& request, std::string_view params, std::size_t, a
         std::move(done), [](const std::vector<node_figures>& got) { return encode(got); }));
 }
 
+void backup(const shared_request& request, std::string_view params, std::size_t, api_done done) {
+    const auto name = decode_backup(params);
+    if (!name) return done(name.error());
+    if (!request->back_up)
+        return done(fail(errc::not_available, "this server makes no backups; give it --backup-dir"));
+    request->back_up(*name, [done = std::move(done)](result<std::string> folder) {
+        if (!folder) return done(folder.error());
+        std::string out = R"({"folder":)";
+        append_json_string(out, *folder);
+        done(out + "}");
+    });
+}
+
 }  // namespace api_runs
 
 namespace {

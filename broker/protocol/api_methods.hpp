@@ -32,6 +32,8 @@ struct api_request {
     // Each command that is done with (broadcast and batch count as one, a batch's commands besides); what
     // went wrong with it, or null. Null method: there is none of that name.
     std::function<void(const api_method* method, const error* wrong)> note;
+    // A backup of that name; told the folder. Null: there is nobody who makes them.
+    std::function<void(const std::string& name, std::function<void(result<std::string>)> done)> back_up{};
 };
 using api_done = std::function<void(result<std::string>)>;  // the result's JSON; once, on any thread
 

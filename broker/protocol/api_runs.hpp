@@ -18,6 +18,7 @@ void history(const shared_request& request, std::string_view params, std::size_t
 void history_remove(const shared_request& request, std::string_view params, std::size_t room, api_done done);
 void channels(const shared_request& request, std::string_view params, std::size_t room, api_done done);
 void info(const shared_request& request, std::string_view params, std::size_t room, api_done done);
+void backup(const shared_request& request, std::string_view params, std::size_t room, api_done done);
 void batch(const shared_request& request, std::string_view params, std::size_t room, api_done done);
 
 }  // namespace madang::api_runs

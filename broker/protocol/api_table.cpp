@@ -126,6 +126,12 @@ constexpr api_method methods[] = {
      R"({"type":"object","required":["nodes"],"properties":{
          "nodes":{"type":"array","items":{"$ref":"#/components/schemas/Node"}}}})",
      "{}", info},
+    {"backup", api_right::manage, "Make a backup of the running store, in a new folder in --backup-dir",
+     R"({"type":"object","required":["name"],"properties":{
+         "name":{"type":"string","pattern":"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$","description":"The folder's"}}})",
+     R"({"type":"object","required":["folder"],"properties":{
+         "folder":{"type":"string","description":"For madang store restore"}}})",
+     R"({"name":"before-the-move"})", backup},
     {"batch", api_right::none, "Several commands in one request, in order or side by side",
      R"({"type":"object","required":["commands"],"properties":{
          "commands":{"type":"array","items":{"type":"object","minProperties":1,"maxProperties":1},

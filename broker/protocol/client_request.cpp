@@ -38,6 +38,7 @@ struct {
     {"method", &request::rpc_method, kind::text}, {"name", &request::name, kind::text},
     {"version", &request::version, kind::text},   {"headers", &request::headers, kind::object},
     {"subs", &request::subs, kind::object},       {"tf", &request::tags_filter, kind::any},
+    {"delta", &request::delta, kind::text},
 };
 struct {
     std::string_view name;

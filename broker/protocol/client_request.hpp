@@ -53,6 +53,7 @@ struct client_request {
     std::string_view headers;  // an object
     std::string_view subs;     // an object
     std::string_view tags_filter;
+    std::string_view delta;
 };
 
 // False: no command. That is no JSON, no object, a member of another type than its own, two methods, an id

@@ -45,7 +45,11 @@ bool read_subs(std::string_view object, std::vector<std::pair<std::string, posit
 }  // namespace
 
 client_session::state::state(client_port& to, const session_limits& limits_of, session_entry entry)
-    : port(to), limits(limits_of), session(std::move(entry.session)), unidirectional(entry.unidirectional) {
+    : port(to),
+      limits(limits_of),
+      session(std::move(entry.session)),
+      refused(entry.refused),
+      unidirectional(entry.unidirectional) {
     who.who.client = std::move(entry.client);
     who.transport = std::move(entry.transport);
     who.known = std::move(entry.known);
@@ -92,7 +96,7 @@ void client_session::state::line(std::string_view text) {
         return disconnect(close_code::bad_request);
     line_bytes = text.size();
     if (first) return connect(what);
-    if (now == phase::connected) return run(what);
+    if (now == phase::connected) return run(what, text);
     if (what.method == client_method::none) return disconnect(close_code::bad_request);
     if (entering->lines.size() >= limits.commands_waiting ||
         waiting_bytes + line_bytes > limits.waiting_bytes)
@@ -313,6 +317,7 @@ client_session::client_session(client_port& port, const session_limits& limits, 
 client_session::~client_session() = default;
 
 void client_session::start() {
+    if (state_->refused != 0) return state_->disconnect(state_->refused);
     state_->port.set_timer(session_timer::connect, state_->limits.connect_timeout);
 }
 
@@ -328,10 +333,10 @@ void client_session::on_news(std::string_view group, const group_news& what) {
     state_->news(group, what);
 }
 
-void client_session::on_stream_lost(std::string_view group) {
-    if (state_->now == state::phase::over) return;
+bool client_session::on_stream_lost(std::string_view group) {
+    if (state_->now == state::phase::over) return false;
     const state::turn flushing(*state_);
-    state_->stream_lost(group);
+    return state_->stream_lost(group);
 }
 
 void client_session::on_timer(session_timer which) {
@@ -359,6 +364,10 @@ void client_session::ended() { state_->now = state::phase::over; }
 const client_info& client_session::who() const noexcept { return state_->who.who; }
 const std::string& client_session::session_id() const noexcept { return state_->session; }
 bool client_session::connected() const noexcept { return state_->now == state::phase::connected; }
+bool client_session::knows_position(std::string_view group) const noexcept {
+    const auto* which = state_->find(group);
+    return which != nullptr && which->positioned;
+}
 std::size_t client_session::subscriptions() const noexcept { return state_->subscriptions.size(); }
 
 }  // namespace madang

@@ -29,7 +29,7 @@ struct session_limits {
     std::uint32_t history = 300;
     std::uint32_t recovery = 300;
     std::uint32_t commands_waiting = 256;
-    std::size_t waiting_bytes = 16 * 64 * 1024;  // of those commands; client_message_bytes, 16 times
+    std::size_t waiting_bytes = 1024 * 1024;  // of those commands
     std::uint32_t presence = 1000;
     std::uint32_t news_held = 4096;
     std::string node;     // id, told to emulated transports
@@ -43,6 +43,7 @@ struct session_entry {
     std::string session;          // emulated transports: what /emulation calls it; else ""
     bool unidirectional = false;  // the first message is a bare connect request; later ones are refused
     std::shared_ptr<const scope> known;
+    std::uint16_t refused = 0;  // the code with which it ends at once; 0: it is welcome
 };
 
 class client_session {
@@ -55,8 +56,8 @@ class client_session {
     void on_message(std::string_view text);  // a frame: one or more lines
     void on_news(std::string_view group, const group_news& what);
     // The group's stream began anew, or lost something: client subscriptions are told 2500, server-side ones
-    // end the connection (3010).
-    void on_stream_lost(std::string_view group);
+    // end the connection (3010). False: this client relies on no position of it.
+    bool on_stream_lost(std::string_view group);
     void on_timer(session_timer which);
     void on_command(const client_command& what);  // from the server API
     void ended();                                 // the connection is gone
@@ -66,6 +67,7 @@ class client_session {
     const std::string& session_id() const noexcept;
     bool connected() const noexcept;
     std::size_t subscriptions() const noexcept;
+    bool knows_position(std::string_view group) const noexcept;  // of that group's stream, or is about to
 
   private:
     struct state;

@@ -1,9 +1,52 @@
 // What a connected client asks for, but for subscribing.
+#include <algorithm>
+#include <utility>
+
 #include "broker/protocol/client_session_state.hpp"
 
 namespace madang {
 
-void client_session::state::run(const client_request& what) {
+// Answers are as if each command had been done before the next came: what asks about a group whose subscribe
+// has no answer yet waits for it, and whatever is said about that group then waits in line. Only an
+// unsubscribe overtakes a subscribe that nothing waits for.
+client_session::state::subscription* client_session::state::awaited_by(const client_request& what) noexcept {
+    using method = client_method;
+    switch (what.method) {
+        case method::publish:
+        case method::presence:
+        case method::presence_stats:
+        case method::history:
+        case method::sub_refresh:
+        case method::subscribe:
+        case method::unsubscribe:
+            break;
+        default:
+            return nullptr;
+    }
+    const bool made = what.method == method::subscribe || what.method == method::unsubscribe;
+    const auto waits = [&](const subscription& each) {
+        return each.now && (!made || !each.now->behind.empty());
+    };
+    if (std::none_of(subscriptions.begin(), subscriptions.end(), waits)) return nullptr;
+    auto* which = find(json_text(what.channel));
+    return which != nullptr && waits(*which) ? which : nullptr;
+}
+
+void client_session::state::release(making& from) {
+    for (auto& each : from.behind) released.push_back(std::move(each));
+    from.behind.clear();
+}
+
+void client_session::state::run_released() {
+    while (!released.empty()) {
+        for (const auto& each : std::exchange(released, {})) {
+            end_waiting(each.size());
+            if (now == phase::connected) line(each);
+        }
+    }
+}
+
+void client_session::state::run(const client_request& what, std::string_view text) {
     using method = client_method;
     if (what.method == method::none) {
         if (!awaiting_pong) return disconnect(close_code::bad_request);
@@ -14,6 +57,11 @@ void client_session::state::run(const client_request& what) {
     if (what.method == method::send) return port.on_message(who, what.data.empty() ? "null" : what.data);
     if (waiting >= limits.commands_waiting || waiting_bytes + line_bytes > limits.waiting_bytes)
         return disconnect(close_code::too_many_requests);
+    if (auto* first = awaited_by(what)) {
+        begin_waiting(text.size());
+        first->now->behind.emplace_back(text);
+        return;
+    }
     switch (what.method) {
         case method::publish:
             return publish(what);

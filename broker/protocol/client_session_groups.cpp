@@ -50,8 +50,9 @@ void client_session::state::subscribe(const client_request& what) {
     const auto refuse = [&](errc why) { fail(what.id, why); };
     const auto group = group_of(what);
     if (!group) return;
-    // Other types are maps and polls; tag filters would need a stream of one's own.
-    if (what.type != 0 || !what.tags_filter.empty()) return refuse(errc::not_available);
+    // Other types are maps and polls; tag filters and deltas would need a stream of one's own.
+    const bool delta = !what.delta.empty() && what.delta != R"("")";
+    if (what.type != 0 || !what.tags_filter.empty() || delta) return refuse(errc::not_available);
     if (port.namespaces().of_group(*group) == nullptr) return refuse(errc::unknown_channel);
     if (subscriptions.size() >= limits.groups) return refuse(errc::limit_exceeded);
     if (find(*group) != nullptr) return refuse(errc::already_subscribed);
@@ -195,6 +196,7 @@ void client_session::state::go_live(subscription& which) {
                 append_leave_push(to, which.group, *each.who);
         });
     }
+    release(*which.now);
     which.now.reset();
     flush();  // before whatever the port sends from now on
     port.go_live(which.group, which.joins);
@@ -204,6 +206,7 @@ void client_session::state::subscription_failed(subscription& which, errc why, c
     if (which.now->from != origin::command) return disconnect(client_close_code(why));
     const auto id = which.now->id;
     end_waiting(which.now->bytes);
+    release(*which.now);
     drop(which);
     fail(id, what);
 }
@@ -218,13 +221,14 @@ void client_session::state::subscribe_by_server(const client_command& what) {
     grant.chan_info = what.info;
     grant.data = what.data;
     grant.expire_at = what.expire_at.value_or(0);
-    if (!apply(made, std::move(grant), *rules)) return drop(made);
+    if (!apply(made, std::move(grant), *rules)) return drop(made);  // nothing can wait for it yet
     join(made);
 }
 
 void client_session::state::leave(subscription& which, errc to_command) {
     const auto gone = std::move(which);
     drop(which);
+    if (gone.now) release(*gone.now);
     if (!gone.now || gone.now->joined) port.unsubscribe(gone.group);
     if (!gone.now || gone.now->from != origin::command) return;
     end_waiting(gone.now->bytes);
@@ -245,12 +249,15 @@ void client_session::state::news(std::string_view group, const group_news& what)
     which->now->news.push_back(what);
 }
 
-void client_session::state::stream_lost(std::string_view group) {
+bool client_session::state::stream_lost(std::string_view group) {
     auto* which = find(group);
     // Who was told no position relies on none.
-    if (which == nullptr || !which->positioned || (which->now && !which->now->joined)) return;
-    if (which->server_side || which->now) return disconnect(close_code::insufficient_state);
-    unsubscribe(*which, unsubscribed_insufficient, "insufficient state");
+    if (which == nullptr || !which->positioned || (which->now && !which->now->joined)) return false;
+    if (which->server_side || which->now)
+        disconnect(close_code::insufficient_state);
+    else
+        unsubscribe(*which, unsubscribed_insufficient, "insufficient state");
+    return true;
 }
 
 void client_session::state::watch_subscriptions() {

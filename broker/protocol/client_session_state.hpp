@@ -43,8 +43,9 @@ struct client_session::state {
         std::optional<position> since;
         std::string data;  // for the client
         std::vector<group_news> news;
-        subscribed answer;              // origin::connect: waits for the others'
-        std::optional<settled> stream;  // when the answer is there
+        std::vector<std::string> behind;  // commands about this group that came meanwhile
+        subscribed answer;                // origin::connect: waits for the others'
+        std::optional<settled> stream;    // when the answer is there
     };
     struct subscription {
         std::string group;
@@ -74,7 +75,10 @@ struct client_session::state {
     class turn {
       public:
         explicit turn(state& of) : of_(of) {}
-        ~turn() { of_.flush(); }
+        ~turn() {
+            of_.run_released();
+            of_.flush();
+        }
         turn(const turn&) = delete;
         turn& operator=(const turn&) = delete;
 
@@ -121,14 +125,18 @@ struct client_session::state {
                      std::string_view reason);  // and tells the client
     void subscription_failed(subscription& which, errc why, const wire_error& what);
     void news(std::string_view group, const group_news& what);
-    void stream_lost(std::string_view group);
+    bool stream_lost(std::string_view group);
     void subscriptions_due();
     void sub_refreshed_by_server(std::string_view group, verdict<refresh_grant> answer);
     void renew(subscription& which, const refresh_grant& grant);
     void watch_subscriptions();
 
     // Commands of a connected client.
-    void run(const client_request& what);
+    void run(const client_request& what, std::string_view text);
+    // The subscription that has to be made before the command can be answered; or null.
+    subscription* awaited_by(const client_request& what) noexcept;
+    void release(making& from);  // what waited behind it runs at the turn's end
+    void run_released();
     void unsubscribe(const client_request& what);
     void publish(const client_request& what);
     void presence(const client_request& what);
@@ -220,12 +228,14 @@ struct client_session::state {
     std::string out;
     std::vector<subscription> subscriptions;
     std::unique_ptr<connecting> entering;
-    std::int64_t expire_at = 0;     // Unix seconds; 0: never
+    std::int64_t expire_at = 0;  // Unix seconds; 0: never
+    std::vector<std::string> released;
     std::uint32_t waiting = 0;      // commands without an answer
     std::size_t waiting_bytes = 0;  // of their text
     std::size_t line_bytes = 0;     // of the command that is being looked at
     std::uint32_t tickets = 0;
     phase now = phase::fresh;
+    std::uint16_t refused = 0;
     bool unidirectional = false;
     bool client_refreshes = false;  // it is told of its end; if not, refresh is asked then
     bool awaiting_pong = false;

@@ -1,5 +1,7 @@
 #include "bench.hpp"
 
+#include <madang/jobs.hpp>
+
 MADANG_PLUGIN(.id = "bench", .version = "1.0.0", .summary = "What `madang bench` measures with") {
     const madang::RouteOptions unthrottled{.messages_per_second = madang::unlimited};
     plugin.websocket<bench::FanoutConsumer>("/ws/bench/fanout/<str:group>/", unthrottled);
@@ -13,4 +15,8 @@ MADANG_PLUGIN(.id = "bench", .version = "1.0.0", .summary = "What `madang bench`
     plugin.websocket<bench::StreamConsumer>("/ws/bench/live/<str:group>/", unthrottled, "bench-live");
     plugin.websocket<bench::StreamConsumer>("/ws/bench/kept/<str:group>/", unthrottled, "bench-kept");
     plugin.websocket<bench::PresenceConsumer>("/ws/bench/here/<str:group>/", unthrottled, "bench-here");
+
+    const auto nothing = [](madang::Job&) {};
+    plugin.task("bench.nothing", nothing);
+    plugin.task("bench.inline", nothing, {.in_process = true});
 }

@@ -28,6 +28,7 @@ MADANG_PLUGIN(.id = "chat", .version = "1.1.0", .summary = "Chat rooms") {
                                                   {"recovery", true},
                                                   {"presence", true},
                                                   {"join_leave", true},
+                                                  {"crash_leaves", true},
                                                   {"allow_subscribe", open ? "everyone" : "nobody"},
                                                   {"allow_presence", "subscribers"},
                                                   {"allow_history", "subscribers"},

@@ -125,19 +125,26 @@ class ChatConsumer : public madang::JsonConsumer {
     static void describe(madang::Class<Type>& c) {
         c.template on<&ChatConsumer::published>("publication")
             .template on<&ChatConsumer::forward>("chat.message")
-            .template on<&ChatConsumer::forward>("chat.system");
+            .template on<&ChatConsumer::forward>("chat.system")
+            .template on<&ChatConsumer::taken>("presence.leave");
     }
 
   private:
     void forward(const madang::Event& event) { pass(event.payload(), 0); }
+    // A member of an earlier run of the server, which had no time to say so.
+    void taken(const madang::Event& event) {
+        const auto who = madang::parse_json(event.payload().bytes());
+        if (who.is_object() && who.contains("client") && who["client"].is_string())
+            send_json({{"system", who["client"].get<std::string>() + " left"}});
+    }
     void published(const madang::Event& event) {
         std::uint64_t offset = 0;
         if (joining_) {
-            offset = event.publication().offset();
+            offset = event.offset();
             if (joining_->shown(offset, now())) return;
             if (offset != 0 && !waiting_) joining_.reset();
         }
-        if (wanted(event.payload())) pass(event.payload(), offset);
+        if (wanted(event)) pass(event.payload(), offset);
     }
     // {"message":"…"} as chat writes it, but for texts with an escape before their last quote. Looking up the
     // kind, per member and message, would be a fifth of a fan-out's cost.
@@ -148,9 +155,9 @@ class ChatConsumer : public madang::JsonConsumer {
                bytes[bytes.size() - 3] != '\\';
     }
     // Whoever may publish to the group may publish anything: shown is what this protocol knows.
-    bool wanted(madang::PayloadRef payload) const {
-        if (is_plain(payload.bytes())) return true;
-        const Kind& kind = Kind::of(payload);
+    bool wanted(const madang::Event& event) const {
+        if (is_plain(event.bytes())) return true;
+        const Kind& kind = Kind::of(event.payload());
         return kind.message || (!kind.typing.empty() && kind.typing != channel_name());
     }
     void pass(madang::PayloadRef payload, std::uint64_t offset) {

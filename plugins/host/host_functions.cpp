@@ -65,6 +65,13 @@ struct host_functions {
             return from(host).host_->add_view(from(host), from(methods), from(pattern), *view, options);
         });
     }
+    static madang_status add_background(madang_host* host, madang_str channel,
+                                        const madang_consumer_class* consumer,
+                                        const madang_background_options* options) noexcept {
+        if (!host || !valid(channel) || !consumer) return MADANG_INVALID;
+        return guarded(
+            [&] { return from(host).host_->add_background(from(host), from(channel), *consumer, options); });
+    }
     static madang_str config_json(madang_host* host) noexcept {
         return host ? to_abi(std::string_view(from(host).config_)) : madang_str{"{}", 2};
     }
@@ -77,15 +84,15 @@ struct host_functions {
     static void payload_retain(madang_payload* p) noexcept { payload::retain(from(p)); }
     static void payload_release(madang_payload* p) noexcept { payload::release(from(p)); }
     static madang_str payload_bytes(const madang_payload* p) noexcept {
-        borrowed view(const_cast<madang_payload*>(p));
-        return to_abi(view.get().bytes());
+        const auto lent = borrowed(const_cast<madang_payload*>(p));
+        return to_abi(static_cast<const payload&>(lent).bytes());
     }
     static const void* payload_parsed(madang_payload* p, const char* key, void* (*make)(madang_str),
                                       void (*destroy)(void*)) noexcept {
         if (!p || !key || !make || !destroy) return nullptr;
         try {
-            borrowed view(p);
-            return view.get().derived(
+            const auto lent = borrowed(p);
+            return static_cast<const payload&>(lent).derived(
                 key,
                 [](void* context, std::string_view bytes) -> void* {
                     return (*static_cast<void* (**)(madang_str)>(context))(to_abi(bytes));
@@ -137,7 +144,7 @@ struct host_functions {
     }
     static madang_status send_payload(madang_connection* c, madang_frame kind, madang_payload* p) noexcept {
         if (!c || !p || (kind != MADANG_TEXT && kind != MADANG_BINARY)) return MADANG_INVALID;
-        return guarded([&] { return from(c).send(kind, borrowed(p).get()); });
+        return guarded([&] { return from(c).send(kind, borrowed(p)); });
     }
     static madang_status group_add(madang_connection* c, madang_str group,
                                    madang_delivery delivery) noexcept {
@@ -174,15 +181,14 @@ struct host_functions {
                                     madang_payload* p) noexcept {
         if (!host || !valid(group) || !valid(type) || !p) return MADANG_INVALID;
         return guarded([&] {
-            return from(host).host_->services_.layer.group_send(from(group), from(type), borrowed(p).get());
+            return from(host).host_->services_.layer.group_send(from(group), from(type), borrowed(p));
         });
     }
     static madang_status channel_send(madang_host* host, madang_str channel, madang_str type,
                                       madang_payload* p) noexcept {
         if (!host || !valid(channel) || !valid(type) || !p) return MADANG_INVALID;
         return guarded([&] {
-            return from(host).host_->services_.layer.channel_send(from(channel), from(type),
-                                                                  borrowed(p).get());
+            return from(host).host_->services_.layer.channel_send(from(channel), from(type), borrowed(p));
         });
     }
 
@@ -228,12 +234,20 @@ struct host_functions {
             const auto& services = from(host).host_->services_;
             if (std::strcmp(name, MADANG_STREAMS) == 0)
                 return services.streams ? &plugin_host::streams_api() : nullptr;
+            if (std::strcmp(name, MADANG_JOBS) == 0)
+                return services.jobs ? &plugin_host::jobs_api() : nullptr;
+            if (std::strcmp(name, MADANG_BACKGROUND) == 0) return &plugin_host::background_api();
             return services.extension ? services.extension(name) : nullptr;
         } catch (...) {
             return nullptr;
         }
     }
 };
+
+const madang_background& plugin_host::background_api() noexcept {
+    static const madang_background table = {sizeof(madang_background), host_functions::add_background};
+    return table;
+}
 
 const madang_host_api& plugin_host::api() noexcept {
     using f = host_functions;

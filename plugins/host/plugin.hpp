@@ -33,6 +33,7 @@ class plugin {
     friend class plugin_host;
     friend struct host_functions;
     friend struct stream_functions;
+    friend struct job_functions;
     plugin_host* host_ = nullptr;
     const madang_plugin_descriptor* descriptor_ = nullptr;
     madang_plugin* instance_ = nullptr;
@@ -55,15 +56,26 @@ struct route_settings {
     std::vector<std::string> allowed_origins;
 };
 
-// Addresses are stable; `consumer` and what it points to (name, groups) live as long as the host.
-struct websocket_route {
-    std::string pattern;
+// A plugin's class of consumers. Addresses are stable; `consumer` and what it points to (name, groups) live
+// as long as the host.
+struct hosted_class {
     plugin* owner = nullptr;
     madang_consumer_class consumer{};
-    route_settings settings;
-    std::string name;  // the consumer's
+    std::string name;
     std::vector<std::string> group_names;
     std::vector<madang_str> groups;
+};
+
+struct websocket_route : hosted_class {
+    std::string pattern;
+    route_settings settings;
+};
+
+// One instance, without a connection, reached by the name of its channel.
+struct background_route : hosted_class {
+    std::string channel;
+    std::uint32_t handler_budget_ms = 0;  // this and the next: 0 means the server's option
+    std::uint32_t queue_events = 0;
 };
 
 struct http_route {

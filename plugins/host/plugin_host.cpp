@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/core/names.hpp"
+#include "broker/jobs/schedule.hpp"
 #include "plugins/host/plugin_file.hpp"
 
 namespace madang {
@@ -63,6 +64,28 @@ const char* take_options(const madang_route_options* given, route_settings& sett
                 o.deflate,
                 split_list(view(o.subprotocols)),
                 split_list(view(o.allowed_origins))};
+    return nullptr;
+}
+
+// Null: good.
+const char* take_class(plugin& owner, const madang_consumer_class& given, hosted_class& to) {
+    to.owner = &owner;
+    to.consumer = copy_table(given);
+    auto& c = to.consumer;
+    if (!c.create || !c.connect || !c.receive || !c.event || !c.timer || !c.disconnect || !c.destroy)
+        return "the consumer class lacks a function";
+    if (c.kind > MADANG_SYNC) return "unknown kind of consumer";
+    if (!valid(c.name) || c.name.size == 0) return "the consumer class has no name";
+    if (c.groups_count > 0 && !c.groups) return "its groups are NULL";
+    to.name = view(c.name);
+    for (std::size_t i = 0; i < c.groups_count; ++i) {
+        auto group = valid(c.groups[i]) ? view(c.groups[i]) : std::string_view{};
+        if (!valid_group_name(group)) return "a group of the consumer class has an invalid name";
+        to.group_names.emplace_back(group);
+    }
+    for (const auto& name : to.group_names) to.groups.push_back(to_abi(std::string_view(name)));
+    c.name = to_abi(std::string_view(to.name));
+    c.groups = to.groups.data();
     return nullptr;
 }
 
@@ -133,7 +156,10 @@ plugin* plugin_host::start(const madang_plugin_descriptor& descriptor, const std
     if (!fresh->instance_) {
         websocket_routes_ = std::move(websocket_routes);
         http_routes_ = std::move(http_routes);
+        std::erase_if(backgrounds_, [&](const auto& each) { return each->owner == fresh.get(); });
         rpc_.remove(*fresh);
+        tasks_.remove(*fresh);
+        std::erase_if(schedules_, [&](const auto& each) { return each.owner == fresh.get(); });
         if (why.empty()) why = fresh->last_error_.empty() ? "it gave no reason" : fresh->last_error_;
         error = "plugin " + path + " did not start: " + why;
         plugins_.push_back(std::move(fresh));  // it may have kept its madang_host
@@ -172,6 +198,29 @@ madang_status plugin_host::declare_namespace(plugin& owner, std::string_view nam
     return taken ? MADANG_OK : refuse(owner, "plugin.namespace_refused", taken.error().detail);
 }
 
+madang_status plugin_host::add_task(plugin& owner, std::string_view name, std::string_view options,
+                                    madang_task_handler handler, void* context) {
+    if (!owner.initialising_) return MADANG_INVALID;
+    std::string wrong;
+    const auto status = tasks_.add(owner, name, options, handler, context, wrong);
+    return status == MADANG_OK ? status : refuse(owner, "plugin.task_refused", wrong);
+}
+
+madang_status plugin_host::declare_schedule(plugin& owner, std::string_view name, std::string_view json) {
+    if (!owner.initialising_) return MADANG_INVALID;
+    const auto refuse_schedule = [&](std::string_view why) {
+        return refuse(owner, "plugin.schedule_refused",
+                      "schedule " + std::string(name) + ": " + std::string(why));
+    };
+    for (const auto& other : schedules_)
+        if (other.name == name)
+            return refuse_schedule("plugin " + other.owner->id + " has declared it already");
+    if (const auto parsed = schedule::parse(name, json); !parsed)
+        return refuse_schedule(parsed.error().detail);
+    schedules_.push_back({std::string(name), std::string(json), &owner});
+    return MADANG_OK;
+}
+
 madang_status plugin_host::add_route(plugin& owner, std::string_view pattern,
                                      const madang_consumer_class& consumer,
                                      const madang_route_options* options) {
@@ -182,27 +231,36 @@ madang_status plugin_host::add_route(plugin& owner, std::string_view pattern,
     };
     auto route = std::make_shared<websocket_route>();
     route->pattern = pattern;
-    route->owner = &owner;
-    route->consumer = copy_table(consumer);
-    auto& c = route->consumer;
-    if (!c.create || !c.connect || !c.receive || !c.event || !c.timer || !c.disconnect || !c.destroy)
-        return refuse_route("the consumer class lacks a function");
-    if (c.kind > MADANG_SYNC) return refuse_route("unknown kind of consumer");
-    if (!valid(c.name) || c.name.size == 0) return refuse_route("the consumer class has no name");
-    if (c.groups_count > 0 && !c.groups) return refuse_route("its groups are NULL");
+    if (const char* wrong = take_class(owner, consumer, *route)) return refuse_route(wrong);
     if (const char* wrong = take_options(options, route->settings)) return refuse_route(wrong);
-    route->name = view(c.name);
-    for (std::size_t i = 0; i < c.groups_count; ++i) {
-        auto group = valid(c.groups[i]) ? view(c.groups[i]) : std::string_view{};
-        if (!valid_group_name(group))
-            return refuse_route("a group of the consumer class has an invalid name");
-        route->group_names.emplace_back(group);
-    }
-    for (const auto& name : route->group_names) route->groups.push_back(to_abi(std::string_view(name)));
-    c.name = to_abi(std::string_view(route->name));
-    c.groups = route->groups.data();
     if (auto added = websocket_routes_.add(pattern, std::move(route)); !added)
         return refuse_route(added.error().detail);
+    return MADANG_OK;
+}
+
+madang_status plugin_host::add_background(plugin& owner, std::string_view channel,
+                                          const madang_consumer_class& consumer,
+                                          const madang_background_options* options) {
+    if (!owner.initialising_) return MADANG_INVALID;
+    const auto refuse_it = [&](const std::string& why) {
+        return refuse(owner, "plugin.background_refused",
+                      "background consumer " + std::string(channel) + ": " + why);
+    };
+    if (!valid_channel_name(channel) || channel.find('!') != std::string_view::npos ||
+        channel.starts_with("specific."))
+        return refuse_it(
+            "a channel's name is 1-99 letters, digits, '-', '_' and '.', and not \"specific.…\"");
+    for (const auto& other : backgrounds_)
+        if (other->channel == channel) return refuse_it("already taken by " + other->owner->id);
+    auto route = std::make_shared<background_route>();
+    route->channel = channel;
+    if (const char* wrong = take_class(owner, consumer, *route)) return refuse_it(wrong);
+    if (options) {
+        const auto given = copy_table(*options);
+        route->handler_budget_ms = given.handler_budget_ms;
+        route->queue_events = given.queue_events;
+    }
+    backgrounds_.push_back(std::move(route));
     return MADANG_OK;
 }
 

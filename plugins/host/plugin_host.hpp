@@ -8,12 +8,16 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/core/jobs.hpp"
 #include "broker/core/namespaces.hpp"
 #include "broker/core/streams.hpp"
+#include "madang/background.h"
+#include "madang/jobs.h"
 #include "madang/streams.h"
 #include "plugins/host/plugin.hpp"
 #include "plugins/host/ports.hpp"
 #include "plugins/host/rpc_table.hpp"
+#include "plugins/host/task_table.hpp"
 
 namespace madang {
 
@@ -25,14 +29,22 @@ struct host_services {
         log;
     // The plugin's section of the configuration as a JSON object; null function or "": "{}".
     std::function<std::string(std::string_view plugin_id)> config_json;
-    // "madang.jobs/1" and the like: a table that lives for ever, or null.
+    // What is not of the host itself: a table that lives for ever, or null.
     std::function<const void*(const char* name)> extension = {};
     // Null: there is no "madang.streams/1".
     stream_port* streams = nullptr;
     // What plugins declare while they are loaded; the file's sections are set after that. Null: nobody can.
     namespace_table* namespaces = nullptr;
+    // Null: there is no "madang.jobs/1".
+    job_port* jobs = nullptr;
     // Runs it on the pool for sync handlers; false: that is full.
     std::function<bool(std::function<void()>)> pool = {};
+};
+
+// What a plugin wants enqueued again and again; the configuration file's [schedule.NAME] is stronger.
+struct declared_schedule {
+    std::string name, json;
+    const plugin* owner = nullptr;
 };
 
 // Loading and destroying: one thread, while nothing is served. Routes and plugins are immutable between.
@@ -54,30 +66,46 @@ class plugin_host {
     // In the order of registration; the first match wins.
     const websocket_route_list& websocket_routes() const { return websocket_routes_; }
     const http_route_list& http_routes() const { return http_routes_; }
+    const std::vector<std::shared_ptr<const background_route>>& backgrounds() const { return backgrounds_; }
     const std::vector<std::unique_ptr<plugin>>& plugins() const { return plugins_; }
     // What clients may call; outlives whoever calls.
     rpc_table& rpc() noexcept { return rpc_; }
+    // Lives as long as the host.
+    const task_table& tasks() const noexcept { return tasks_; }
+    const std::vector<declared_schedule>& schedules() const noexcept { return schedules_; }
 
     static const madang_host_api& api() noexcept;
     static const madang_streams& streams_api() noexcept;
+    static const madang_jobs& jobs_api() noexcept;
+    static const madang_background& background_api() noexcept;
 
   private:
     friend struct host_functions;
     friend struct stream_functions;
+    friend struct job_functions;
     plugin* start(const madang_plugin_descriptor& descriptor, const std::string& path, std::string& error);
     madang_status add_route(plugin& owner, std::string_view pattern, const madang_consumer_class& consumer,
                             const madang_route_options* options);
     madang_status add_view(plugin& owner, std::string_view methods, std::string_view pattern,
                            const madang_view& view, const madang_route_options* options);
+    madang_status add_background(plugin& owner, std::string_view channel,
+                                 const madang_consumer_class& consumer,
+                                 const madang_background_options* options);
     madang_status declare_namespace(plugin& owner, std::string_view name, std::string_view json);
+    madang_status add_task(plugin& owner, std::string_view name, std::string_view options,
+                           madang_task_handler handler, void* context);
+    madang_status declare_schedule(plugin& owner, std::string_view name, std::string_view json);
     madang_status refuse(plugin& owner, std::string_view event, const std::string& what);
 
     host_services services_;
     std::vector<std::unique_ptr<plugin>> plugins_;
     websocket_route_list websocket_routes_;
     http_route_list http_routes_;
+    std::vector<std::shared_ptr<const background_route>> backgrounds_;
     std::map<std::string, const plugin*, std::less<>> namespaces_;  // whose
     rpc_table rpc_;
+    task_table tasks_;
+    std::vector<declared_schedule> schedules_;
 };
 
 }  // namespace madang

@@ -13,19 +13,13 @@ using namespace abi_values;  // NOLINT
 
 namespace {
 
+using abi_values::bound;
 using abi_values::from;
 using abi_values::valid;
 using madang::to_abi;
 
 rpc_call& from(madang_rpc* call) { return *reinterpret_cast<rpc_call*>(call); }
 const rpc_call& from(const madang_rpc* call) { return *reinterpret_cast<const rpc_call*>(call); }
-
-template <class Options>
-Options copy_options(const Options* given) {
-    Options copy{};
-    if (given) std::memcpy(&copy, given, std::min<std::size_t>(given->struct_size, sizeof copy));
-    return copy;
-}
 
 client_info to_info(const madang_client_info& who) {
     return {std::string(from(who.client)), std::string(from(who.user)), std::string(from(who.conn_info)),
@@ -60,30 +54,6 @@ madang_publication to_abi(const publication& what, std::vector<madang_pair>& tag
     result.tags = tags.data();
     result.tags_count = tags.size();
     return result;
-}
-
-// A plugin's context: given back with the last of its holders.
-using context_ptr = std::shared_ptr<void>;
-context_ptr hold(void* context, madang_drop drop) {
-    return {context, [drop](void* given) {
-                if (drop) drop(given);
-            }};
-}
-
-// From a result to a plugin's answer function: tell(context, failure or null, value or null).
-template <class T, class Tell>
-stream_port::answer<T> bound(madang_connection* connection, context_ptr context, Tell tell) {
-    auto give = [context = std::move(context), tell](const result<T>& what) {
-        if (what) return tell(context.get(), nullptr, &*what);
-        const auto& row = describe(what.error().code);
-        const auto text = what.error().text();
-        const madang_failure failed{row.wire_code, to_abi(std::string_view(text))};
-        tell(context.get(), &failed, nullptr);
-    };
-    if (!connection) return give;
-    return [give = std::move(give), post = from(connection).poster()](result<T> what) {
-        post([give, kept = std::make_shared<const result<T>>(std::move(what))] { give(*kept); });
-    };
 }
 
 // What a client is told: one line of JSON.
@@ -146,7 +116,7 @@ struct stream_functions {
                 return MADANG_INVALID;
             publish_request what;
             what.group = from(group);
-            what.data = borrowed(data).get();
+            what.data = borrowed(data);
             what.idempotency_key = from(options.idempotency_key);
             what.skip_history = options.skip_history != 0;
             if (options.info || options.tags_count != 0) {

@@ -13,14 +13,18 @@ ALLOWED = {
     "storage": ["broker/core", "monitoring"],
     "monitoring": ["broker/core"],
     "plugins/sdk": [],
-    "plugins/host": ["plugins/sdk", "broker/core", "monitoring"],
+    "plugins/host": ["plugins/sdk", "broker/core", "broker/jobs", "monitoring"],
     "broker/protocol": ["broker/core"],
     "broker/auth": ["broker/core", "monitoring"],
-    "actors": ["broker/core", "storage", "monitoring", "plugins/sdk", "plugins/host", "broker/protocol",
+    "broker/jobs": ["broker/core", "broker/protocol"],
+    "broker/cluster": ["broker/core"],
+    "broker/worker": ["broker/core", "broker/jobs", "monitoring", "plugins/sdk", "plugins/host"],
+    "actors": ["broker/jobs", "broker/cluster", "broker/core", "storage", "monitoring", "plugins/sdk", "plugins/host", "broker/protocol",
                "broker/auth"],
-    "broker/net": ["actors", "broker/core", "monitoring", "plugins/sdk", "plugins/host", "broker/protocol",
+    "broker/net": ["actors", "broker/jobs", "broker/cluster", "broker/core", "monitoring", "plugins/sdk", "plugins/host", "broker/protocol",
                    "broker/auth"],
-    "broker/bench": ["broker/core"],  # the load client of `madang bench`: it knows no server code
+    # The load client of `madang bench`: it knows no server code, but must know whose a group is.
+    "broker/bench": ["broker/core", "broker/cluster"],
     "broker/app": ["*"],
     "tests": ["*"],
     "plugins": [],  # a bundled plugin: the installed SDK and its own folder

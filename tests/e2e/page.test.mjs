@@ -289,8 +289,22 @@ for (const colorScheme of ["light", "dark"]) {
       }
       return problems;
     });
-    for (const panel of ["notify", "people"]) {
+    for (const panel of ["notify", "reports", "people"]) {
       await window.page.locator(`#${panel}_button`).click();
+      if (panel === "reports") {
+        for (const n of [0, 1, 2]) {
+          await window.page.locator("#report_make").click();
+          await window.page.locator(".report").nth(n).waitFor();
+        }
+        // Who has just connected asks what became of them.
+        Object.assign(fake.reports.get("report-1"), { state: "SUCCESS", page: 12 });
+        Object.assign(fake.reports.get("report-2"), { state: "FAILURE", page: 3 });
+        Object.assign(fake.reports.get("report-3"), { state: "STARTED", page: 3 });
+        await window.page.reload();
+        await window.is("open");
+        await window.page.locator("#reports_button").click();
+        for (const state of ["ready", "failed", "working"]) await window.page.locator(`.report[data-state="${state}"]`).waitFor();
+      }
       if (panel === "people") await window.page.locator("#seen_list li").waitFor();
       assert.deepEqual(await poor_ones(), []);
     }
@@ -360,18 +374,6 @@ test("who is here is shown, with each coming and going, and who was last seen", 
   await one.page.keyboard.press("Escape");
   assert.equal(await one.page.evaluate(() => document.activeElement.id), "people_button");
   await one.is_content();
-});
-
-test("who goes without a word is soon gone from the list", async () => {
-  const [one, two] = [await open(), await open({ name: "Pine" })];
-  await Promise.all([one.is("open"), two.is("open")]);
-  const here = one.page.locator("#here_list li");
-  await one.page.locator("#people_button").click();
-  await here.nth(1).waitFor();
-  const [first] = fake.members("madang");
-  for (const member of fake.members("madang")) if (member !== first) fake.members("madang").delete(member);
-  await here.nth(1).waitFor({ state: "detached" });
-  assert.equal(await one.page.locator("#people_count").innerText(), "1");
 });
 
 test("who types is shown to the others until it is said, or for a while", async () => {
@@ -468,6 +470,25 @@ for (const [name, transport] of [["WebSocket", ""], ["HTTP stream", "http_stream
     await two.is_content();
   });
 }
+
+test("the second page, opened first, has a name and keeps it", async () => {
+  const window = await open({ name: null, path: "/centrifuge.html", hash: "maple" });
+  await window.is("open");
+  const name = /^Say something, (\S+)$/.exec(await window.page.locator("#say").getAttribute("placeholder"))?.[1];
+  assert.ok(name, "the message box says who speaks");
+  await window.say("who am I");
+  await window.sees("who am I", { author: "You" });
+  const other = await open({ name: name === "Pine" ? "Plum" : "Pine", hash: "maple" });
+  await other.sees("who am I", { author: name });
+  await window.page.locator("#wanted").selectOption("sse");
+  await window.page.waitForURL(/transport=sse/);
+  await window.is("open");
+  await window.sees("who am I", { author: "You" });
+  await window.page.locator("#other_page").click();
+  await window.is("open");
+  assert.equal(await window.page.locator("#name").inputValue(), name);
+  await window.is_content();
+});
 
 test("without the npm package the second page says where to get it", async () => {
   const window = await open({ path: "/centrifuge.html", init: () => Object.defineProperty(globalThis, "Centrifuge", { value: undefined }) });

@@ -104,6 +104,7 @@ for (const [name, init] of [["HTTP stream", no_sockets], ["SSE", no_streams]]) {
     await two.sees("after", { author: "까치" });
     assert.equal(await two.line("안녕").count(), 1);
     await two.page.locator("#people_count", { hasText: "2" }).waitFor();
+    await one.page.locator("#people_count", { hasText: "2" }).waitFor(); // it asks again after a while
   });
 }
 

@@ -42,7 +42,7 @@ struct world {
     manual_clock clock;
     fake_fetcher fetcher;
     metrics_shard counts;
-    jwks_cache cache{"https://keys.example/", std::chrono::hours(1), fetcher, clock, counts};
+    jwks_cache cache{"https://keys.example/", jwks_limits{}, fetcher, clock, counts};
     jwt_settings settings{.hmac_secret = secret, .key = {}, .audience = {}, .issuer = {}};
     jwt_verifier verifier{settings, clock, &cache};
     django_sessions sessions{from, clock};
@@ -90,7 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             check_token(in, test::sign_hmac(header, input.rest(), secret, hash));
     } else if (kind == "k") {
         if (const auto set = key_set::parse(input.rest()))
-            fuzz::require(set->size() <= jwks_key_limit, "a key set has its size");
+            fuzz::require(set->size() <= key_set_limits{}.keys, "a key set has its size");
     } else if (kind == "d") {
         const auto session = in.sessions.read(input.rest());
         fuzz::require(!session || parse_json(session->json), "a session is JSON");

@@ -26,7 +26,7 @@ class fake_fetcher final : public http_fetcher {
         given.body = std::move(body);
         take()(std::move(given));
     }
-    void fail_with(errc code) { take()(fail(code)); }
+    void fail_with(errc code, std::string detail = {}) { take()(fail(code, std::move(detail))); }
 
     std::size_t asked = 0;  // in all
     fetch_request last;

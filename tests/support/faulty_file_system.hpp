@@ -15,7 +15,7 @@ class faulty_file_system final : public rocksdb::FileSystemWrapper {
     const char* Name() const override { return "faulty"; }
 
     enum class fault : int { none, full, full_after_writing, broken };
-    std::atomic<fault> appends{fault::none};  // to logs, and with `everything` to all files
+    std::atomic<fault> appends{fault::none};  // to logs and the probe, and with `everything` to all files
     std::atomic<bool> everything{false};
     std::atomic<fault> syncs{fault::none};
     std::atomic<fault> new_logs{fault::none};
@@ -39,7 +39,8 @@ class faulty_file_system final : public rocksdb::FileSystemWrapper {
             return status_of(what);
         }
         auto done = FileSystemWrapper::NewWritableFile(path, options, file_, debug);
-        if (done.ok()) *file_ = std::make_unique<file>(std::move(*file_), *this, path.ends_with(".log"));
+        const bool log = path.ends_with(".log") || path.ends_with("/probe");
+        if (done.ok()) *file_ = std::make_unique<file>(std::move(*file_), *this, log);
         return done;
     }
 

@@ -78,7 +78,7 @@ inline commands::enter enter(std::string group, std::string client, std::string 
 }
 
 inline commands::leave leave(std::string group, std::string client, std::int64_t now_ms = noon) {
-    return {std::move(group), std::move(client), now_ms};
+    return {std::move(group), std::move(client), now_ms, {}};
 }
 
 // All answers of one batch; throws when none comes within a minute.

@@ -1,5 +1,6 @@
 // A disk that fills up and is emptied again under a server: what needs no disk goes on, what needs it is
-// refused by 530, readiness says so, nothing acknowledged is lost, and it heals without a new start.
+// refused by 530, readiness says so, nothing acknowledged is lost, and it heals without a new start. Who came
+// and went meanwhile is told right within seconds.
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -52,7 +53,8 @@ class scene {
                "[namespace.buffered]\nhistory_size = 500\nhistory_ttl = \"1h\"\nrecovery = true\n"
                "allow_subscribe = \"everyone\"\n"
                "[namespace.synced]\nhistory_size = 500\nhistory_ttl = \"1h\"\nrecovery = true\n"
-               "allow_subscribe = \"everyone\"\nhistory_durability = \"synced\"\n";
+               "allow_subscribe = \"everyone\"\nhistory_durability = \"synced\"\n"
+               "[namespace.present]\npresence = true\nallow_subscribe = \"everyone\"\n";
         start({});
         for (std::size_t i = 0; i < 20; ++i) {
             const auto group = i % groups.size();
@@ -77,6 +79,8 @@ class scene {
 
     void cycle() {
         publish_some(200);
+        while (visitors_.size() < 10) enter();
+        until([this] { return present() == visitors_.size(); }, "presence of all");
         // Sometimes to the last byte, sometimes only below the mark; again, as the store gives room back that
         // a compaction had.
         const auto leave = dice_() % 2 ? 0 : dice_() % (4u << 20);
@@ -93,8 +97,20 @@ class scene {
         live(last);
         until([&] { return heard(last); }, "live publications while the disk is full");
         for (int i = 0; i < 20; ++i) publish_one();
+        for (int i = 0; i < 5; ++i) visitors_.pop_front();
+        for (int i = 0; i < 3; ++i) enter();
+        until(
+            [this] {
+                const auto unwritten = node_->metrics()["madang_presence_unwritten"];
+                most_unwritten_ = std::max(most_unwritten_, unwritten);
+                return unwritten >= 3;
+            },
+            "entries of presence that were refused");
         std::filesystem::remove(disk_ / "filler");
         until([this] { return fetch(listens_.internal, "/readyz").status == 200; }, "readiness again");
+        const auto ready = steady::now();
+        until([this] { return present() == visitors_.size(); }, "presence of those who are there");
+        slowest_repair_ = std::max(slowest_repair_, steady::now() - ready);
         until([this] { return publish_one() == 0; }, "publications again");
         publish_some(20);
         require(!node_->process().wait(0ms), "the server ended:\n" + node_->log());
@@ -102,7 +118,9 @@ class scene {
 
     void finish() {
         node_.reset();  // SIGKILL
+        visitors_.clear();
         start(listens_);
+        require(eventually([this] { return present() == 0; }, 10s), "whom the kill took are still present");
         for (std::size_t i = 0; i < groups.size(); ++i) {
             const auto all = whole_history(listens_.internal, groups[i]);
             require(!all.publications.empty() && all.publications.size() <= 500,
@@ -117,13 +135,17 @@ class scene {
         require(lost.empty(), "lost acknowledged publications:" + lost);
         for (auto& each : listeners_) require(!each->malformed, "a listener got what is no frame");
         require_clean_end(*node_);
-        std::printf("%llu acknowledged, %llu refused, %llu deliveries\n",
-                    static_cast<unsigned long long>(ledger_.acknowledged()),
-                    static_cast<unsigned long long>(refused_),
-                    static_cast<unsigned long long>(counts_.publications));
+        std::printf(
+            "%llu acknowledged, %llu refused, %llu deliveries; presence: up to %.0f unwritten, right %.1f s "
+            "after "
+            "readiness at most\n",
+            static_cast<unsigned long long>(ledger_.acknowledged()),
+            static_cast<unsigned long long>(refused_), static_cast<unsigned long long>(counts_.publications),
+            most_unwritten_, std::chrono::duration<double>(slowest_repair_).count());
     }
 
   private:
+    static inline const std::string client_field = "\"connect\":{\"client\":\"";
     static inline const std::vector<std::string> groups{"buffered:a", "synced:a", "buffered:b", "synced:b"};
 
     void start(ports on) {
@@ -187,12 +209,36 @@ class scene {
         step();
     }
 
+    void enter() {
+        visitors_.emplace_back(listens_.listen, "127.0.0.5");
+        auto& who = visitors_.back();
+        who.upgrade("/connection/websocket");
+        who.text(R"({"id":1,"connect":{}})"
+                 "\n"
+                 R"({"id":2,"subscribe":{"channel":"present:room"}})");
+        until([&] { return said(who, "\"id\":2,\"subscribe\""); }, "a visitor's subscription");
+    }
+    // How many are, if they are those who are there.
+    std::optional<std::size_t> present() {
+        std::set<std::string> wanted, got;
+        for (auto& each : visitors_)
+            for (const auto& one : each.messages)
+                if (auto at = one.payload.find(client_field); at != std::string::npos) {
+                    at += client_field.size();
+                    wanted.insert(one.payload.substr(at, one.payload.find('"', at) - at));
+                }
+        const auto now = api(listens_.internal, "presence", {{"channel", "present:room"}});
+        for (const auto& [client, info] : now.at("presence").items()) got.insert(client);
+        return got == wanted ? std::optional(got.size()) : std::nullopt;
+    }
+
+    static bool said(const peer& by, const std::string& what) {
+        return std::any_of(by.messages.begin(), by.messages.end(),
+                           [&](const message& one) { return one.payload.find(what) != std::string::npos; });
+    }
     bool heard(const std::string& what) {
-        return std::all_of(listeners_.begin(), listeners_.end(), [&](auto& each) {
-            return std::any_of(each->messages.begin(), each->messages.end(), [&](const message& one) {
-                return one.payload.find(what) != std::string::npos;
-            });
-        });
+        return std::all_of(listeners_.begin(), listeners_.end(),
+                           [&](auto& each) { return said(*each, what); });
     }
 
     void step() {
@@ -203,12 +249,26 @@ class scene {
         }
         for (auto& each : listeners_) {
             each->pump();
-            for (auto& one : each->messages)
-                if (one.payload == "{}") each->text("{}");
-            std::erase_if(each->messages, [](const message& one) { return one.payload == "{}"; });
+            answer_pings(*each);
             while (each->messages.size() > 200) each->messages.pop_front();
-            require(!each->closed && !each->ended, "a listener was cut off");
+            require_open(*each, "a listener");
         }
+        for (auto& each : visitors_) {
+            each.pump();
+            answer_pings(each);
+            require_open(each, "a visitor");
+        }
+    }
+
+    static void answer_pings(peer& from) {
+        for (auto& one : from.messages)
+            if (one.payload == "{}") from.text("{}");
+        std::erase_if(from.messages, [](const message& one) { return one.payload == "{}"; });
+    }
+
+    static void require_open(const peer& one, const std::string& who) {
+        require(!one.closed && !one.ended,
+                who + " was cut off: " + std::to_string(one.closed.value_or(0)) + " " + one.reason);
     }
 
     void until(const std::function<bool()>& so, const std::string& what) {
@@ -229,6 +289,9 @@ class scene {
     ports listens_;
     std::vector<std::unique_ptr<subscriber>> keepers_;
     std::vector<std::unique_ptr<peer>> listeners_;
+    std::deque<peer> visitors_;  // of present:room
+    steady::duration slowest_repair_{0};
+    double most_unwritten_ = 0;
     std::set<std::uint64_t> newest_;
     std::uint64_t next_ = 0;
     std::uint64_t refused_ = 0;

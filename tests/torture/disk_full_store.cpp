@@ -5,10 +5,13 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <fstream>
+#include <set>
 
 #include "broker/core/log.hpp"
 #include "tests/torture/store_torture.hpp"
+#include "tests/unit/storage/job_words.hpp"
 
 namespace madang::test {
 namespace {
@@ -64,6 +67,54 @@ bool put(store& of, tops& acknowledged, const std::string& group, durability how
     return false;
 }
 
+// Jobs that were acknowledged, and those of them that a worker has.
+struct job_ledger {
+    std::set<std::string> kept;
+    std::vector<job_lease> running;
+    std::uint64_t last = 0;
+};
+
+bool put_job(store& of, job_ledger& jobs, durability how) {
+    auto what = spec("j" + std::to_string(++jobs.last));
+    what.args = "[" + padded(what.id, 1) + "]";
+    const auto id = what.id;
+    const auto got = ask_job(of, enqueue({std::move(what)}), how);
+    if (got) return jobs.kept.insert(id).second;
+    require(got.error().code == errc::storage_full, "a job is refused as " + got.error().text());
+    return false;
+}
+
+void begin_jobs(store& of, job_ledger& jobs, std::uint32_t count) {
+    const auto heard = std::make_shared<job_listener>();
+    of.watch_jobs([heard](job_effects&& what) { heard->take(std::move(what)); });
+    ask_job(of, offer(1, count)).value();
+    for (const auto& each : heard->taken().assigned) jobs.running.push_back({each.spec->id, each.token});
+    require(jobs.running.size() == count, "not all jobs were begun");
+}
+
+// Those whose end the store took.
+std::size_t end_jobs(store& of, job_ledger& jobs) {
+    return std::erase_if(jobs.running, [&](const job_lease& each) {
+        const auto got = ask_job(of, succeed(each));
+        require(got || got.error().code == errc::storage_full, "an end is refused as " + got.error().text());
+        return got.has_value();
+    });
+}
+
+void check(store& of, const job_ledger& jobs) {
+    for (const auto& id : jobs.kept) {
+        const auto got = ask_job(of, jq::find{id});
+        require(got.has_value(), "job " + id + " was acknowledged and is not there");
+        const auto& view = *std::get<std::shared_ptr<job_view>>(*got);
+        const bool runs = std::any_of(jobs.running.begin(), jobs.running.end(),
+                                      [&](const job_lease& each) { return each.job == id; });
+        require(runs == (view.state == job_state::leased), "job " + id + " is in another state");
+        require(view.spec.args == "[" + padded(id, 1) + "]", "job " + id + ": other arguments");
+    }
+    const auto unknown = ask_job(of, jq::find{"j" + std::to_string(jobs.last + 1)});
+    require(!unknown && unknown.error().code == errc::not_found, "there is a job that nobody enqueued");
+}
+
 void cycles(const fs::path& disk, dice_box& dice, int count) {
     disk_world world(disk / "data");
     world.settings.ballast_bytes = 4 << 20;
@@ -79,24 +130,32 @@ void cycles(const fs::path& disk, dice_box& dice, int count) {
         if (!removed.empty()) ask(*world.it, std::move(removed));
         acknowledged.clear();
         group = "c" + std::to_string(cycle) + "-";
+        job_ledger jobs;
+        for (int i = 0; i < 20; ++i) require(put_job(*world.it, jobs, durability::synced), "no room at all");
+        begin_jobs(*world.it, jobs, 20);
         if (cycle % 3 == 2) {
             std::ofstream other(disk / "other", std::ios::binary);
             const std::string block(1 << 20, 'x');
             for (auto n = dice() % 40; n > 0; --n) other << block;
         }
         std::uint64_t accepted = 0;
-        while (put(*world.it, acknowledged, group + std::to_string(dice() % 4),
-                   dice() % 16 ? durability::buffered : durability::synced))
-            require(++accepted < 100'000, "it never gets full");
+        for (bool room = true; room; require(++accepted < 100'000, "it never gets full")) {
+            const auto how = dice() % 16 ? durability::buffered : durability::synced;
+            room = dice() % 2 ? put(*world.it, acknowledged, group + std::to_string(dice() % 4), how)
+                              : put_job(*world.it, jobs, how);
+        }
         int refused = 1;
         for (int i = 0; i < 50; ++i)
-            refused += !put(*world.it, acknowledged, group + "0", durability::buffered);
-        require(!world.it->health() || refused < 51, "full, and says that it is well");
+            refused += !put(*world.it, acknowledged, group + "0", durability::buffered) +
+                       !put_job(*world.it, jobs, durability::buffered);
+        require(!world.it->health() || refused < 101, "full, and says that it is well");
         tops kept;
         for (const auto& [each, top] : acknowledged)
             if (top != 0) kept.emplace(each, top);
         acknowledged = kept;
         check(*world.it, acknowledged);
+        end_jobs(*world.it, jobs);  // as many as there is room for
+        check(*world.it, jobs);
         if (cycle % 4 == 3) {  // killed while full
             const auto copy = fs::temp_directory_path() / ("madang-full-" + std::to_string(getpid()));
             copy_as_killed_now(disk / "data", copy);
@@ -104,6 +163,7 @@ void cycles(const fs::path& disk, dice_box& dice, int count) {
                 disk_world killed(copy);
                 killed.open();
                 check(*killed.it, acknowledged);
+                check(*killed.it, jobs);
             }
             fs::remove_all(copy);
         }
@@ -116,9 +176,14 @@ void cycles(const fs::path& disk, dice_box& dice, int count) {
             eventually([&] { return put(*world.it, acknowledged, group + "0", durability::synced); }, 30s);
         require(healed, "it does not heal: " +
                             (world.it->health() ? "says it is well" : world.it->health().error().text()));
+        require(put_job(*world.it, jobs, durability::synced), "healed, and takes no jobs");
+        end_jobs(*world.it, jobs);
+        require(jobs.running.empty(), "healed, and does not take the ends of jobs");
         check(*world.it, acknowledged);
+        check(*world.it, jobs);
         world.open();
         check(*world.it, acknowledged);
+        check(*world.it, jobs);
         std::printf("cycle %d: %llu accepted, %d refused, healed\n", cycle,
                     static_cast<unsigned long long>(accepted), refused);
         std::fflush(stdout);

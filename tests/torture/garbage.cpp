@@ -65,8 +65,9 @@ std::string frame(dice_box& dice) {
 void garbage(std::uint64_t seed, bool brief) {
     dice_box dice(seed);
     const std::size_t wanted = brief ? 100'000 : 1'000'000;
-    server node(
-        {"--log-level", "off", "--ws-deflate", "--http-head-timeout", "1s", "--http-body-timeout", "1s"});
+    // No worker: its connection is an open file that comes when it comes.
+    server node({"--no-worker-process", "--log-level", "off", "--ws-deflate", "--http-head-timeout", "1s",
+                 "--http-body-timeout", "1s"});
     require_alive(node);
     require_empty(node);
     const auto files = node.metrics()["process_open_fds"];
@@ -81,8 +82,9 @@ void garbage(std::uint64_t seed, bool brief) {
     static const std::string routes[] = {"/ws/echo/", "/ws/ping/", "/ws/chat/garbage/"};
     while (sent < wanted || !attackers.empty()) {
         while (sent < wanted && attackers.size() < at_a_time) {
-            auto& next = attackers.emplace_back(std::make_unique<peer>(node.port()), dice() % 2 == 0,
-                                                steady::now() + 500ms);
+            attackers.push_back(
+                {std::make_unique<peer>(node.port()), dice() % 2 == 0, steady::now() + 500ms});
+            auto& next = attackers.back();
             if (next.frames)
                 next.client->upgrade(routes[dice() % std::size(routes)],
                                      dice() % 2 ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");

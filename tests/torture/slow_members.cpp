@@ -39,7 +39,9 @@ void stall(const std::string& path, const std::string& policy, std::size_t membe
     const auto memory = bench::resident_memory(node.pid());
     std::uint64_t peak = 0;
 
-    // At most 32 publications on their way.
+    // At most 24 publications on their way: the outbox of one who reads has room for all of them.
+    constexpr std::uint64_t window = 24;
+    static_assert(window * (payload + 14) < outbox);
     std::uint64_t published = 0;
     std::vector<std::uint64_t> next(reading.size(), 0);
     const bool complete = drive(
@@ -54,7 +56,7 @@ void stall(const std::string& path, const std::string& policy, std::size_t membe
                 reading[i]->messages.clear();
                 slowest = std::min(slowest, next[i]);
             }
-            while (published < publications && published < slowest + 32)
+            while (published < publications && published < slowest + window)
                 reading[0]->text(publication(published++));
             peak = std::max(peak, bench::resident_memory(node.pid()));
             return slowest == publications;

@@ -54,7 +54,7 @@ inline int torture(int argc, char** argv, const std::function<void(std::uint64_t
 inline void require_empty(const server& node) {
     const char* const gauges[] = {"madang_connections_open", "madang_http_connections_open",
                                   "madang_groups",           "madang_group_members",
-                                  "madang_outbox_bytes",     "madang_readers_paused"};
+                                  "madang_outbox_bytes",     "madang_connections_paused"};
     std::string left;
     const bool empty = eventually(
         [&] {

@@ -41,6 +41,16 @@ TEST_F(Chat, AMessageReachesEverybodyInTheRoomAndOnlyThem) {
     EXPECT_TRUE(eve.receive_nothing());
 }
 
+TEST_F(Chat, WhoACrashTookIsSaidToHaveLeft) {
+    load();
+    Communicator ann(server, "/ws/chat/yard/");
+    join(ann);
+    server.group_send("room:yard", "presence.leave", {{"client", "specific.old!1"}, {"user", "bob"}});
+    EXPECT_EQ(ann.receive_json(), json({{"system", "specific.old!1 left"}}));
+    server.group_send("room:yard", "presence.leave", {{"client", 7}});
+    EXPECT_TRUE(ann.receive_nothing());
+}
+
 TEST_F(Chat, TheGroupIsNamedAfterTheRoom) {
     load();
     Communicator ann(server, "/ws/chat/yard/");

@@ -1,28 +1,20 @@
 import { $, copy, make, paint_face, server_is_up } from "./dom.js";
 import { LogView } from "./log_view.js";
+import { memory, own_name } from "./names.js";
 import { start_notify_panel } from "./notify_panel.js";
 import { show_people, typing_text } from "./people_panel.js";
 import { clean_name, clean_title } from "./protocol.js";
+import { start_reports_panel } from "./reports_panel.js";
 import { Room } from "./room.js";
 import { language, t, translate } from "./text.js";
 
 const first_room = "madang";
-const names = {
-  en: ["Magpie", "Persimmon", "Pine", "Moon", "Tiger", "Crane", "Plum", "Maple", "Bamboo", "Heron"],
-  ko: ["까치", "감나무", "소나무", "보름달", "호랑이", "두루미", "매화", "단풍", "대나무", "해오라기"],
-};
-const who_again_ms = 10_000; // those whom a crash of the server has left in the room go without a word
 const narrow = matchMedia("(max-width: 51.99rem)");
 const rooms = new Map(); // title -> { room, log, item, draft }
 let active = null;
 let notify_unread = 0;
+let reports_unread = 0; // ready, and not seen yet
 let token = ""; // who we are, once the server has accepted it
-
-// Storage of this window only, so that two windows are two people. A browser may forbid it.
-const memory = {
-  get(key) { try { return sessionStorage.getItem(key); } catch { return null; } },
-  set(key, value) { try { sessionStorage.setItem(key, value); } catch { /* then it lasts until the next reload */ } },
-};
 
 // --- rooms ---------------------------------------------------------------------------------------------------------
 
@@ -135,6 +127,7 @@ function show_unread() {
   }
   show_count($("rooms_unread"), total);
   show_count($("notify_unread"), notify_unread);
+  show_count($("reports_unread"), reports_unread);
   document.title = `${total ? `(${total}) ` : ""}${active.room.title} · Madang`;
 }
 
@@ -169,7 +162,6 @@ function retry_all() {
 }
 
 setInterval(() => { if (active.room.connection.state === "waiting") show_state(); }, 500);
-setInterval(() => { if (!document.hidden) active.room.ask_who(); }, who_again_ms);
 addEventListener("online", retry_all);
 addEventListener("offline", show_state);
 document.addEventListener("visibilitychange", () => {
@@ -235,12 +227,12 @@ $("join").addEventListener("submit", (event) => {
 // --- panels -----------------------------------------------------------------------------------------------------------
 // On a wide screen the rooms always stand beside the talk; on a narrow one both panels slide over it and hold the focus.
 
-const panels = ["rooms", "notify", "people"];
+const panels = ["rooms", "notify", "reports", "people"];
 let opener = null;
 
 function show_panels() {
   const shown = document.body.dataset.panel ?? "";
-  for (const name of ["notify", "people"]) $(name).hidden = shown !== name;
+  for (const name of ["notify", "reports", "people"]) $(name).hidden = shown !== name;
   $("rooms").inert = narrow.matches && shown !== "rooms";
   const covered = narrow.matches && shown !== "";
   for (const e of [$("room"), ...document.querySelectorAll(".skip, .roof")]) e.inert = covered;
@@ -250,10 +242,12 @@ function show_panels() {
 function open_panel(name) {
   opener = $(`${name}_button`);
   document.body.dataset.panel = name;
-  if (name === "notify") { notify_unread = 0; show_unread(); }
+  if (name === "notify") notify_unread = 0;
+  if (name === "reports") reports_unread = 0;
+  show_unread();
   show_panels();
   if (name === "people") active.room.ask_who();
-  ({ notify: $("token"), people: $("here_list") }[name] ?? rooms.get(active.room.title).item.querySelector(".enter")).focus();
+  ({ notify: $("token"), reports: $("report_title"), people: $("here_list") }[name] ?? rooms.get(active.room.title).item.querySelector(".enter")).focus();
 }
 
 function close_panels() {
@@ -277,10 +271,19 @@ narrow.addEventListener("change", show_panels);
 
 // --- beginning --------------------------------------------------------------------------------------------------------
 
+const reports = start_reports_panel({
+  announce,
+  on_ready() {
+    if (document.body.dataset.panel === "reports" && !document.hidden) return;
+    reports_unread += 1;
+    show_unread();
+  },
+});
 const notify = start_notify_panel({
-  on_user(accepted) { // the same person in the rooms
+  on_user(accepted, name) { // the same person in the rooms
     if (token === accepted) return;
     token = accepted;
+    reports.sign_in(accepted, name);
     for (const { room } of rooms.values()) room.rejoin();
   },
   on_arrival() {
@@ -299,6 +302,7 @@ function speak(next) {
   $("language").lang = language.other();
   $("say").placeholder = t("say_as", { name: $("name").value });
   notify.translate();
+  reports.translate();
   label_rooms();
   if (active) { show_people(active.room); show_state(); show_unread(); }
 }
@@ -315,8 +319,7 @@ addEventListener("hashchange", () => { const title = title_in_address(); if (tit
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("say").focus(); });
 
 speak(memory.get("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en"));
-const own_names = names[language.now];
-set_name(memory.get("name") ?? own_names[Math.floor(Math.random() * own_names.length)]);
+set_name(own_name());
 $("name").defaultValue = $("name").value;
 let remembered = [];
 try { remembered = JSON.parse(memory.get("rooms")) ?? []; } catch { /* begin anew */ }

@@ -2,6 +2,7 @@
 // are the package's and the server's; what is here is how they are shown.
 import { $, server_is_up } from "./dom.js";
 import { LogView } from "./log_view.js";
+import { memory, own_name } from "./names.js";
 import { show_people, typing_text } from "./people_panel.js";
 import { clean_title, compose, group_of, socket_url, split_author } from "./protocol.js";
 import { language, t, translate } from "./text.js";
@@ -10,14 +11,12 @@ const history_limit = 50;
 const typing_shown_ms = 3_000;
 const typing_told_ms = 1_500;
 
-function remembered(key) {
-  try { return sessionStorage.getItem(key); } catch { return null; }
-}
 function title_in_address() {
   try { return clean_title(decodeURIComponent(location.hash.slice(1))); } catch { return ""; }
 }
 
-const name = remembered("name") ?? "";
+language.now = memory.get("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en");
+const name = own_name();
 const wanted = new URL(location).searchParams.get("transport") ?? "";
 const room = { title: title_in_address() || "madang", here: [], seen: [], you: "", typing: new Map() };
 const log = new LogView(room, { on_away: () => {}, on_again: (entry) => { entry.status = "sending"; deliver(entry); } });
@@ -62,7 +61,7 @@ function show_publication({ data, offset }, at) {
   }
   if (room.typing.size) forget_typing();
   const said = split_author(data.message);
-  log.put({ kind: "message", ...said, own: !at && said.author !== "" && said.author === name, raw: data.message, at, status: "sent" });
+  log.put({ kind: "message", ...said, own: !at && said.author === name, raw: data.message, at, status: "sent" });
 }
 
 function someone_types(channel) {
@@ -202,12 +201,12 @@ addEventListener("keydown", (event) => {
 
 function speak(next) {
   language.now = next;
-  try { sessionStorage.setItem("language", next); } catch { /* until the next reload */ }
+  memory.set("language", next);
   translate(document);
   log.translate();
   $("language").textContent = next === "ko" ? "English" : "한국어";
   $("language").lang = language.other();
-  $("say").placeholder = t("say_as", { name: name || "…" });
+  $("say").placeholder = t("say_as", { name });
   show_people(room);
   show_state();
 }
@@ -219,7 +218,7 @@ $("other_page").href = `./#${encodeURIComponent(room.title)}`;
 document.title = `${room.title} · Madang · centrifuge`;
 $("logs").append(log.element);
 log.element.hidden = false;
-speak(remembered("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en"));
+speak(language.now);
 if (globalThis.Centrifuge) {
   start();
 } else {

@@ -37,8 +37,8 @@ export function start_notify_panel({ on_arrival, on_user }) {
     const busy = ["connecting", "open", "waiting"].includes(state);
     $("notify_connect").textContent = t(busy ? "disconnect" : "connect");
     $("token").readOnly = busy;
-    if (state === "open") on_user(connection.token);
-    if (state === "idle" && connection) on_user("");
+    if (state === "open") on_user(connection.token, claims.sub);
+    if (state === "idle" && connection) on_user("", "");
   }
 
   function arrived(data) {
@@ -46,6 +46,7 @@ export function start_notify_panel({ on_arrival, on_user }) {
     try {
       value = JSON.parse(data);
     } catch { /* shown as the text it is */ }
+    if (value?.event === "job") return; // progress: reports_panel.js shows it
     const now = new Date();
     const line = make("li", {}, make("p", { class: "text", text: headline(value), dir: "auto" }),
       make("time", { datetime: now.toISOString(), text: clock(now) }));

@@ -8,6 +8,7 @@ const longest_memory = 300; // messages by which history is recognised on coming
 const typing_shown_ms = 3_000;
 const typing_told_ms = 1_500;
 const who_delay_ms = 250; // several joins are one question
+const who_again_ms = 10_000; // who comes by the client protocol is told to its subscribers, not to the room's consumers
 
 // One room and its connection. Messages go out one at a time: the next follows when the server has answered the last,
 // by sending it back to everyone or by an error. So an error always belongs to the message in flight.
@@ -71,9 +72,9 @@ export class Room {
     if (this.connection.send(JSON.stringify({ typing: true }))) this.typing_told = now;
   }
 
-  ask_who() {
+  ask_who(delay = who_delay_ms) {
     clearTimeout(this.who_timer);
-    this.who_timer = setTimeout(() => this.connection.send(JSON.stringify({ who: true })), who_delay_ms);
+    this.who_timer = setTimeout(() => this.connection.send(JSON.stringify({ who: true })), delay);
   }
 
   // As somebody else, with another token.
@@ -173,6 +174,7 @@ export class Room {
         return this.view.typing(this);
       case "who":
         Object.assign(this, { here: frame.here, seen: frame.seen, you: frame.you });
+        this.ask_who(who_again_ms);
         return this.view.who(this);
       case "system":
         this.ask_who();

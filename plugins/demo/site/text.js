@@ -32,6 +32,12 @@ const sentences = {
     notify_idle: "Not connected", notify_connecting: "Connecting …", notify_open: "Listening for user {user}", notify_waiting: "Connection lost, coming back …",
     notify_refused: "Refused: the server does not accept this token", notify_ended: "Closed by the server ({code})",
     notify_expired: "This token has expired: sign a new one", this_user: "?",
+    reports: "Reports", report_label: "A PDF about", report_example: "A day in the yard", report_pages: "Pages", report_make: "Make the PDF",
+    report_empty: "Nothing asked for yet.", report_waits: "Waits for a worker", report_page: "Page {page} of {pages}", report_retry: "Goes on in a moment",
+    report_ready: "Ready: {n} pages", report_failed: "Could not be made", report_gone: "Not kept any more", report_download: "Download",
+    report_download_of: "Download {title}", report_forget: "Forget {title}", report_refused: "Not taken: {why}",
+    report_taken: "{title}: being made", report_ready_of: "{title} is ready to download",
+    report_hint: "A worker draws it page by page. Reload, close the window, kill the worker: it goes on, and this page is told.",
   },
   ko: {
     skip: "메시지 입력란으로 바로가기", rooms: "대화방", close: "닫기", notifications: "알림",
@@ -65,6 +71,12 @@ const sentences = {
     notify_idle: "연결 안 됨", notify_connecting: "연결 중 …", notify_open: "사용자 {user}의 알림을 기다립니다", notify_waiting: "연결이 끊겨 다시 연결 중 …",
     notify_refused: "거부됨: 서버가 이 토큰을 받지 않습니다", notify_ended: "서버가 닫았습니다 ({code})",
     notify_expired: "만료된 토큰입니다. 새로 서명해 주세요", this_user: "?",
+    reports: "보고서", report_label: "PDF 제목", report_example: "A day in the yard", report_pages: "쪽수", report_make: "PDF 만들기",
+    report_empty: "아직 부탁한 보고서가 없습니다.", report_waits: "작업자를 기다리는 중", report_page: "{pages}쪽 중 {page}쪽", report_retry: "곧 이어서 만듭니다",
+    report_ready: "완성: {n}쪽", report_failed: "만들지 못했습니다", report_gone: "더 이상 보관되어 있지 않습니다", report_download: "내려받기",
+    report_download_of: "{title} 내려받기", report_forget: "{title} 목록에서 지우기", report_refused: "접수되지 않았습니다: {why}",
+    report_taken: "{title}: 만드는 중", report_ready_of: "{title}: 내려받을 수 있습니다",
+    report_hint: "작업자가 한 쪽씩 그립니다. 새로 고치거나 창을 닫거나 작업자를 죽여도 이어서 만들고, 이 페이지에 알립니다.",
   },
 };
 

@@ -12,6 +12,23 @@ TEST_F(Notify, RefusesAnonymousUsersBeforeAccept) {
     EXPECT_EQ(client.connect().status, 403);
 }
 
+TEST_F(Notify, KnowsAVisitorByTheCookieThatAPluginGave) {
+    const std::string id(32, 'a');
+    madang::testing::Communicator guest(server, "/ws/notify/");
+    ASSERT_TRUE(guest.cookie("madang_visitor", id).connect());
+    server.publish("user:visitor-" + id, {{"text", "ready"}});
+    EXPECT_EQ(guest.receive_json()["text"], "ready");
+    for (const char* wrong :
+         {"", "a", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0"}) {
+        madang::testing::Communicator other(server, "/ws/notify/");
+        EXPECT_EQ(other.cookie("madang_visitor", wrong).connect().status, 403) << wrong;
+    }
+    madang::testing::Communicator user(server, "/ws/notify/");
+    ASSERT_TRUE(user.cookie("madang_visitor", id).user("42").connect());  // a user is a user
+    server.publish("user:visitor-" + id, {{"text", "again"}});
+    EXPECT_TRUE(user.receive_nothing());
+}
+
 TEST_F(Notify, DeliversToEveryConnectionOfTheUserAndToNobodyElse) {
     madang::testing::Communicator phone(server, "/ws/notify/");
     madang::testing::Communicator laptop(server, "/ws/notify/");

@@ -37,3 +37,21 @@ TEST_F(Hello, AViewGreetsToo) {
     EXPECT_EQ(ann.receive_json()["from"], "bob");
     EXPECT_EQ(HttpCommunicator(server, "POST", "/hello/bob").body("not JSON").get_response().status, 400);
 }
+
+TEST_F(Hello, AWorkerGreetsLater) {
+    using namespace std::chrono_literals;
+    Communicator ann(server, "/ws/hello/ann/");
+    ASSERT_TRUE(ann.connect());
+    ann.receive_json();
+    const auto answer =
+        HttpCommunicator(server, "POST", "/hello/").json_body({{"greet", "hi"}, {"times", 2}}).get_response();
+    ASSERT_EQ(answer.status, 202);
+    const std::string id = answer.json_body()["job"];
+    EXPECT_EQ(server.job(id).state, "PENDING");
+    server.advance(1s);  // its countdown, on the kit's clock
+    EXPECT_EQ(server.job(id).result, json({{"greeted", 2}}));
+    EXPECT_EQ(ann.receive_json()["from"], "a worker");
+    EXPECT_EQ(ann.receive_json()["text"], "hi");
+    EXPECT_TRUE(ann.receive_nothing());
+    EXPECT_EQ(HttpCommunicator(server, "POST", "/hello/").body("not JSON").get_response().status, 400);
+}

@@ -3,9 +3,11 @@
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { Server, secret } from "../support/server.mjs";
+import { Three } from "../support/three.mjs";
 import { StallingProxy } from "./stalling_proxy.mjs";
 
 const api_key = "a-key-of-these-tests-that-is-long-enough";
+const clustered = process.env.E2E_NODES === "3"; // every server is one node of three
 
 const open = { allow_subscribe: "everyone", allow_publish: "everyone", allow_presence: "everyone", allow_history: "everyone" };
 const kept = (size) => ({ history_size: size, history_ttl: "10m", recovery: true });
@@ -37,7 +39,14 @@ const times = {
   polling: ["--poll-timeout", "300ms"],
   asking: ["--client-expired-grace", "100ms", "--proxy-timeout", "5s"],
   strangers_out: ["--no-client-anonymous"],
+  chatting: [], // the only one with plugins
 };
+
+// A result's `expire_in` becomes `expire_at`: seconds from the answer on, however long the question took on a busy machine.
+function dated(answer) {
+  const { expire_in, ...result } = answer.result ?? {};
+  return expire_in === undefined ? answer : { ...answer, result: { ...result, expire_at: Math.ceil(Date.now() / 1000) + expire_in } };
+}
 
 // What a backend answers, the question decides: {"answer": …} in its data is sent back as it is. Otherwise what will_answer()
 // said for its user; otherwise {"result":{}}.
@@ -55,7 +64,7 @@ class Backend {
         backend.questions.push({ what, question, headers: request.headers });
         const answer = question.data?.answer ?? backend.answers.get(`${what} ${question.user}`) ?? { result: {} };
         response.setHeader("Content-Type", "application/json");
-        response.end(JSON.stringify(answer));
+        response.end(JSON.stringify(dated(answer)));
       });
     });
     await new Promise((done) => backend.server.listen(0, "127.0.0.1", done));
@@ -108,7 +117,8 @@ export class Host {
     const asks = name === "asking";
     const all = [...times[name], ...(asks ? this.backend.options() : []), ...options];
     const config = `api_keys = ["suite:all:${api_key}"]\nallowed_origins = ["*"]\ncors_origins = ["*"]\n${sections({ ...namespaces, ...(asks && { asked }) })}`;
-    const server = await Server.start({ config, options: ["--log-level", "warn", "--no-bundled", "--loops", "2", "--drain-spread", "0", ...all] });
+    const start = clustered ? Three.start : Server.start;
+    const server = await start({ config, key: api_key, options: ["--log-level", "warn", ...(name === "chatting" ? [] : ["--no-bundled"]), "--loops", "2", "--drain-spread", "0", ...all] });
     return { id: this.#keep(server), url: server.url };
   }
 

@@ -1,7 +1,9 @@
 // The protocol without the package: what no well-behaved client sends, the unidirectional transports, long polling, and the
 // addresses themselves.
+import { Centrifuge as InProtobuf } from "centrifuge/build/protobuf";
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { WebSocket } from "ws";
 import { Client, refusal_of } from "../support/client.mjs";
 import { Host } from "./host.mjs";
 
@@ -215,8 +217,15 @@ describe("raw", { concurrency: 12 }, () => {
     await ends_with(speaker, 3013);
   });
 
-  test("Protobuf is refused", async () => {
-    assert.equal(await refusal_of(await server(), "/connection/websocket", { protocols: ["centrifuge-protobuf"] }), 400);
+  test("a client that wants Protobuf is told 3506 and does not come back", async () => {
+    for (const [transport, scheme] of [["websocket", "ws"], ["http_stream", "http"]]) {
+      const at = new URL(`/connection/${transport}`, (await server()).url);
+      const client = new InProtobuf([{ transport, endpoint: String(at).replace(/^http/, scheme) }],
+                                    { websocket: WebSocket, emulationEndpoint: String(new URL("/emulation", at)) });
+      const ended = new Promise((done) => client.on("disconnected", done));
+      client.connect();
+      assert.deepEqual(await ended, { code: 3506, reason: "inappropriate protocol" }, transport);
+    }
   });
 
   test("a recovery's offset is the one asked for, and its publications follow it", async () => {

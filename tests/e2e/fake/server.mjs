@@ -31,6 +31,7 @@ export class FakeServer {
     this.moderate = (text) => (text.includes("forbidden") ? "a word is not allowed here" : null);
     this.echo = true;
     this.said = []; // every message frame that arrived
+    this.reports = new Map(); // id -> {title, pages, page, state}; report() moves them on
     this.serial = 0;
     this.port = 0;
   }
@@ -105,6 +106,40 @@ export class FakeServer {
     for (const socket of this.users) socket.send(JSON.stringify(value));
   }
 
+  // A worker did a page, or (`page` 0) the end came: "SUCCESS", "FAILURE".
+  report(id, page, state = "STARTED") {
+    const report = this.reports.get(id);
+    Object.assign(report, { state, page: page || report.page });
+    const url = this.#link(id);
+    if (state === "SUCCESS") this.notify({ event: "pdf_ready", id, title: report.title, url });
+    const news = state === "STARTED" ? { state: "PROGRESS", progress: { page, pages: report.pages } } : { state, result: { url } };
+    this.notify({ event: "job", id, task: "reports.build", ...news });
+  }
+
+  #link(id) {
+    return `/api/reports/${id}/file?expires=${Math.floor(Date.now() / 1000) + 3600}&signature=00`;
+  }
+
+  async #serve_report(request, response, path) {
+    const answer = (status, value, headers = {}) => {
+      response.writeHead(status, { "Content-Type": "application/json", ...headers });
+      response.end(JSON.stringify(value));
+    };
+    if (request.method === "POST" && path === "/api/reports/") {
+      const order = JSON.parse((await request.toArray()).join(""));
+      if (order.title === "forbidden") return answer(400, { error: "title: not this one" });
+      const id = `report-${this.reports.size + 1}`;
+      this.reports.set(id, { ...order, page: 0, state: "PENDING" });
+      return answer(202, { id, status_url: `/api/reports/${id}/` }, { "Set-Cookie": `madang_visitor=${"a".repeat(32)}; Path=/; HttpOnly` });
+    }
+    const [, id, file] = /^\/api\/reports\/([^/]+)\/(file)?$/.exec(path) ?? [];
+    const report = this.reports.get(id);
+    if (!report) return answer(404, { error: "no such report" });
+    if (!file) return answer(200, { id, ...report, ...(report.state === "SUCCESS" && { url: this.#link(id) }) });
+    response.writeHead(200, { "Content-Type": "application/pdf", "Content-Disposition": 'attachment; filename="report.pdf"' });
+    response.end("%PDF-1.4 of a test");
+  }
+
   close_all(code, reason = "") {
     for (const socket of this.ws.clients) socket.close(code, reason);
   }
@@ -112,6 +147,7 @@ export class FakeServer {
   async #serve(request, response) {
     const path = normalize(new URL(request.url, "http://x").pathname);
     if (path === "/healthz") return response.end("ok\n");
+    if (path.startsWith("/api/reports/")) return this.#serve_report(request, response, path);
     if (this.refuse(path) === null && await serve_connection(this, request, response)) return;
     try {
       const file = path === "/" ? "/index.html" : path;
@@ -127,7 +163,7 @@ export class FakeServer {
     const url = new URL(request.url, "http://x");
     const room = /^\/ws\/chat\/([^/]+)\/$/.exec(decodeURIComponent(url.pathname))?.[1];
     const protocol = url.pathname === "/connection/websocket";
-    const status = this.refuse(url.pathname) ?? (protocol || room || (url.pathname === "/ws/notify/" && url.searchParams.get("token")) ? null : 403);
+    const status = this.refuse(url.pathname) ?? (protocol || room || (url.pathname === "/ws/notify/" && (url.searchParams.get("token") || /madang_visitor=/.test(request.headers.cookie))) ? null : 403);
     if (status) return socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     this.ws.handleUpgrade(request, socket, head, (ws) => (protocol ? serve_socket(this, ws) : room ? this.#chat(ws, room) : this.#notify(ws)));
   }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <caf/all.hpp>
 #include <condition_variable>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -114,10 +115,16 @@ class client {
     std::string buffer_;
 };
 
+enum class clustered : std::uint8_t { no, yes };
+
 class node {
   public:
     explicit node(std::uint32_t loops, std::size_t credit = 8 << 20, madang_kind kind = MADANG_ASYNC,
-                  const std::map<std::string, std::string>& namespaces = {}) {
+                  const std::map<std::string, std::string>& namespaces = {},
+                  const std::function<void(yard&)>& before_run = {}, clustered how = clustered::no,
+                  std::chrono::milliseconds patience = std::chrono::seconds{20}) {
+        if (how == clustered::yes) settings.cluster_listen = "127.0.0.1:0";
+        settings.cluster_hand_over_timeout = patience;
         for (const auto& [name, settings] : namespaces) EXPECT_TRUE(names.set(name, settings, "test"));
         settings.loops = loops;
         settings.sync_threads = 3;
@@ -160,16 +167,19 @@ class node {
         settings.data_dir = "none";
         kept = open_store(settings, time, counts).value();
         all = std::make_unique<yard>(settings, counts, names);
+        if (before_run) before_run(*all);
         all->run(*kept);
     }
     ~node() {
         blocker.open();
+        all->stop(std::chrono::hours{1});  // the consumers read `all` until then
         all.reset();
         kept.reset();
         EXPECT_EQ(consumers, 0) << "every consumer was destroyed";
         EXPECT_EQ(counts.total(gauge::connections_open), 0);
         EXPECT_EQ(counts.total(gauge::outbox_bytes), 0);
         EXPECT_EQ(counts.total(gauge::members), 0);
+        EXPECT_EQ(counts.total(gauge::background_consumers), 0);
     }
 
     client connect(std::size_t loop) { return connect(loop, route, nullptr); }

@@ -1,116 +1,12 @@
 // Streams, presence and client sessions on real loops, over a store in memory.
 #include <gmock/gmock.h>
 
-#include <deque>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "actors/session_services.hpp"
-#include "tests/integration/actors/node_impl.hpp"
+#include "tests/integration/actors/stream_node_impl.hpp"
 
 namespace madang::testing {
 namespace {
-
-using nlohmann::json;
-
-// Everybody may do everything, as whoever they say in their connect command's data.
-class open_gate final : public gatekeeper {
-  public:
-    void connect(connect_question what, answer<connect_grant> done) override {
-        connect_grant grant;
-        if (!what.data.empty()) grant.user = json::parse(what.data).value("user", "");
-        done({.yes = std::move(grant), .no = {}, .wire_code = 0, .message = {}, .goodbye = {}});
-    }
-    void refresh(const known_client&, std::string, answer<refresh_grant> done) override { grant(done); }
-    void subscribe(const known_client&, subscribe_question, answer<subscription_grant> done) override {
-        grant(done);
-    }
-    void sub_refresh(const known_client&, std::string, std::string, answer<refresh_grant> done) override {
-        grant(done);
-    }
-    void publish(const known_client&, std::string, bool, std::string, answer<publish_grant> done) override {
-        grant(done);
-    }
-    void rpc(const known_client&, std::string, std::string, answer<rpc_answer> done) override { grant(done); }
-    result<void> may_see_presence(const known_client&, std::string_view, bool) override { return {}; }
-    result<void> may_see_history(const known_client&, std::string_view, bool) override { return {}; }
-
-  private:
-    template <class T>
-    void grant(const answer<T>& done) {
-        done({.yes = T{}, .no = {}, .wire_code = 0, .message = {}, .goodbye = {}});
-    }
-};
-
-struct stream_node : node {
-    explicit stream_node(std::uint32_t loops)
-        : node(
-              loops, 8 << 20, MADANG_ASYNC,
-              {{"news",
-                R"({"history_size":100,"history_ttl":"1m","recovery":true,"presence":true,"join_leave":true})"},
-               {"live", "{}"}}) {
-        services.emplace(session_services{.limits = {}, .gate = doors, .streams = *all, .on_message = {}});
-        client_class = client_consumer_class(*services);
-        client_route = route;
-        client_route.consumer = &client_class;
-    }
-
-    // A client of the protocol: connected.
-    client open_session(std::size_t loop, const std::string& user = "") {
-        auto entry = std::make_shared<session_entry>();
-        entry->client = "client-" + std::to_string(++sessions);
-        entry->transport = "websocket";
-        auto made = connect(loop, client_route, std::move(entry));
-        EXPECT_EQ(made.next(), "101");
-        lines.erase(made.fd());  // of another that had it before
-        const auto reply = tell(made, {{"id", 1}, {"connect", {{"data", {{"user", user}}}}}});
-        EXPECT_TRUE(reply.contains("connect")) << reply;
-        return made;
-    }
-    json tell(client& to, const json& command) {
-        to.say(command.dump());
-        return next(to);
-    }
-    // The next line: a frame may hold several.
-    json next(client& of) {
-        auto& waiting = lines[of.fd()];
-        if (waiting.empty()) {
-            std::istringstream frame(of.next());
-            for (std::string line; std::getline(frame, line);) waiting.push_back(line);
-        }
-        const auto line = waiting.front();
-        waiting.pop_front();
-        return json::parse(line);
-    }
-    // The next push of that kind ("pub", "join", ...).
-    json push(client& of, const std::string& kind) {
-        for (;;) {
-            const auto message = next(of);
-            if (message.contains("push") && message["push"].contains(kind)) return message["push"][kind];
-        }
-    }
-    position publish(const std::string& group, const std::string& data) {
-        std::promise<result<position>> done;
-        publish_request request;
-        request.group = group;
-        request.data = payload::copy_of(data);
-        all->publish(std::move(request), [&](result<position> at) { done.set_value(std::move(at)); });
-        return done.get_future().get().value();
-    }
-    presence_counts count(const std::string& group) {
-        std::promise<result<presence_counts>> done;
-        all->presence_stats(group, [&](result<presence_counts> got) { done.set_value(std::move(got)); });
-        return done.get_future().get().value();
-    }
-
-    open_gate doors;
-    std::optional<session_services> services;
-    madang_consumer_class client_class{};
-    consumer_route client_route;
-    int sessions = 0;
-    std::map<int, std::deque<std::string>> lines;  // by descriptor
-};
 
 class Streams : public ::testing::TestWithParam<std::uint32_t> {};
 INSTANTIATE_TEST_SUITE_P(Loops, Streams, ::testing::Values(1u, 2u));
@@ -230,19 +126,80 @@ TEST_P(Streams, PresenceFollowsMembership) {
     EXPECT_EQ(node.count("news:1").users, 1u);
 }
 
+// The group's home, when it is busy, sees both at once.
+TEST_P(Streams, WhoLeavesAndComesAgainAtOnceIsPresent) {
+    stream_node node(GetParam());
+    auto client = node.open_session(GetParam() - 1, "ann");
+    std::vector<std::string> groups;
+    for (int i = 0; i < 8; ++i) groups.push_back("room:" + std::to_string(i));
+    for (const auto& group : groups) node.tell(client, {{"id", 1}, {"subscribe", {{"channel", group}}}});
+    testing::gate busy;
+    node.all->loop_at(0).post([&] { busy.pass(); });
+    busy.wait_for_somebody();
+    for (const auto& group : groups) {
+        client.say(json{{"id", 2}, {"unsubscribe", {{"channel", group}}}}.dump());
+        client.say(json{{"id", 3}, {"subscribe", {{"channel", group}}}}.dump());
+    }
+    std::map<int, std::size_t>
+        replies;  // by the command's id; those of groups at home elsewhere come at once
+    if (GetParam() > 1)
+        while (replies[2] < groups.size()) ++replies[node.next(client).value("id", 0)];
+    busy.open();
+    while (replies[3] < groups.size()) ++replies[node.next(client).value("id", 0)];
+    for (const auto& group : groups) EXPECT_EQ(node.count(group).clients, 1u) << group;
+}
+
 TEST_P(Streams, AGroupThatIsRestartedKeepsItsPresence) {
     stream_node node(GetParam());
-    const auto home = node.all->hub_at(0).home_of("news:1");
     auto watcher = node.open_session(0, "ann");
-    node.tell(watcher, {{"id", 2}, {"subscribe", {{"channel", "news:1"}}}});
-    node.until([&] { return node.count("news:1").clients == 1; });
-    const auto group = node.on_loop(home, [&] { return node.all->hub_at(home).actor_of("news:1"); });
-    caf::anon_send_exit(group, caf::exit_reason::kill);
+    node.tell(watcher, {{"id", 2}, {"subscribe", {{"channel", "room:1"}}}});
+    node.until([&] { return node.count("room:1").clients == 1; });
+    node.kill_group("room:1");
     node.until([&] { return node.counts.total(labelled_counter::actor_restarts, "group") == 1; });
     node.until([&] { return node.counts.total(gauge::members) == 1; });
-    node.publish("news:1", "1");
+    node.publish("room:1", "1");
     EXPECT_EQ(node.push(watcher, "pub")["data"], 1);
-    EXPECT_EQ(node.count("news:1").clients, 1u);
+    EXPECT_EQ(node.count("room:1").clients, 1u);
+}
+
+// What its actor still had to hand out is lost to those who were there, and not to the stream.
+TEST_P(Streams, WhoKnowsAPositionInARestartedGroupIsToldAndRecovers) {
+    stream_node node(GetParam());
+    auto client = node.open_session(0, "ann");
+    const auto at = node.tell(client, {{"id", 2}, {"subscribe", {{"channel", "news:1"}}}})["subscribe"];
+    node.kill_group("news:1");
+    EXPECT_EQ(node.push(client, "unsubscribe")["code"], 2500);
+    EXPECT_EQ(node.counts.total(counter::streams_lost), 1);
+    node.publish("news:1", "1");
+    const auto again = node.tell(client, {{"id", 3},
+                                          {"subscribe",
+                                           {{"channel", "news:1"},
+                                            {"recover", true},
+                                            {"epoch", at["epoch"]},
+                                            {"offset", at.value("offset", 0)}}}})["subscribe"];
+    EXPECT_TRUE(again.value("recovered", false)) << again;
+    EXPECT_EQ(again["publications"][0]["data"], 1);
+    node.publish("news:1", "2");
+    EXPECT_EQ(node.push(client, "pub")["data"], 2);
+}
+
+TEST_P(Streams, WhoKnowsAPositionOfAStreamThatBeginsAnewIsTold) {
+    stream_node node(GetParam());
+    auto client = node.open_session(GetParam() - 1, "ann");
+    auto other = node.open_session(0, "bob");
+    const auto at = node.tell(client, {{"id", 2}, {"subscribe", {{"channel", "brief:1"}}}})["subscribe"];
+    node.tell(other, {{"id", 2}, {"subscribe", {{"channel", "room:1"}}}});
+    node.until([&] { return node.epoch_of("brief:1") != at["epoch"]; });
+    node.publish("brief:1", "1");
+    EXPECT_EQ(node.push(client, "unsubscribe")["code"], 2500);
+    const auto again = node.tell(client, {{"id", 3},
+                                          {"subscribe",
+                                           {{"channel", "brief:1"},
+                                            {"recover", true},
+                                            {"epoch", at["epoch"]},
+                                            {"offset", at.value("offset", 0)}}}})["subscribe"];
+    EXPECT_FALSE(again.value("recovered", false)) << again;
+    EXPECT_TRUE(again.value("was_recovering", false)) << again;
 }
 
 TEST_P(Streams, TheServerCommandsAUsersConnectionsWhereverTheyAre) {

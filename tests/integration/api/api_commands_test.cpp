@@ -73,6 +73,19 @@ struct ApiCommands : ::testing::Test {
     std::uint16_t port = 0;
 };
 
+TEST_F(ApiCommands, AFlagIsStrongerThanTheEnvironment) {
+    for (auto words : {std::vector<std::string>{"info"}, {"job", "list"}, {"schedule", "list"}}) {
+        SCOPED_TRACE(words.front());
+        words.insert(words.end(), {"--url", "http://127.0.0.1:1"});
+        const auto done = madang(words);
+        EXPECT_EQ(done.code, 1);
+        EXPECT_THAT(done.err, HasSubstr("127.0.0.1:1"));
+    }
+    const auto done = madang({"info", "--api-key", "k-none"});
+    EXPECT_EQ(done.code, 1);
+    EXPECT_THAT(done.err, HasSubstr("key"));
+}
+
 TEST_F(ApiCommands, PubSaysWhereThePublicationIs) {
     const auto done = madang({"pub", "news:kr", R"({"n":1.10,"t":"안녕"})", "--key", "once"});
     EXPECT_EQ(done.code, 0) << done.err;
@@ -94,6 +107,16 @@ TEST_F(ApiCommands, HistoryPrintsALineEach) {
     EXPECT_EQ(lost.code, 1);
     EXPECT_THAT(lost.err, HasSubstr("not kept any more"));
     EXPECT_EQ(madang({"history", "news:kr", "--since", "1"}).code, 2);
+}
+
+TEST_F(ApiCommands, HistoryPrintsDataAsItIsKept) {
+    streams.keep(2);
+    const std::string odd = R"({"b":1,"a":12345678901234567890.0100,"b":2,"t":"\u00e9"})";
+    streams.kept[0].data = payload::copy_of(odd);
+    streams.kept[1].data = payload::copy_of("{\"a\":\n1.0}");
+    const auto done = madang({"history", "news:kr"});
+    EXPECT_EQ(done.out, "1  1970-01-01 00:00:01.001  " + odd +
+                            "\n2  1970-01-01 00:00:01.002  {\"a\":1.0}\ntop: e1:2\n");
 }
 
 TEST_F(ApiCommands, PresencePrintsWhoIsThereAndNothingThatMovesTheTerminal) {
@@ -176,6 +199,14 @@ TEST_F(ApiCommands, ATokenIsSignedWithTheServersSecret) {
     const auto done = test::run(what);
     EXPECT_EQ(done.code, 2);
     EXPECT_THAT(done.err, HasSubstr("MADANG_JWT_HMAC_SECRET"));
+}
+
+TEST_F(ApiCommands, ATokenOfNobodyIsNotSigned) {
+    const auto done = test::run(
+        {.words = {test::server_binary(), "token", ""}, .environment = {{"MADANG_JWT_HMAC_SECRET", secret}}});
+    EXPECT_EQ(done.code, 2);
+    EXPECT_EQ(done.out, "");
+    EXPECT_EQ(done.err, "madang: token: USER is empty; a token says who its bearer is\n");
 }
 
 }  // namespace

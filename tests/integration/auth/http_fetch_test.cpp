@@ -300,7 +300,7 @@ TEST_F(HttpFetch, CarriesTheDoorkeepersQuestionsAndKeySets) {
     namespace_table namespaces;
     system_clock_source clock;
     metrics_shard labelled;
-    jwks_cache keys(backend.url("/jwks"), 1h, fetcher, clock, labelled);
+    jwks_cache keys(backend.url("/jwks"), jwks_limits{.age = 1h}, fetcher, clock, labelled);
     keys.prefetch();
     const jwt_verifier tokens(jwt_settings{}, clock, &keys);
     doorkeeper door({settings, namespaces, tokens, fetcher, clock, labelled});

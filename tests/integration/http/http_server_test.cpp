@@ -131,6 +131,9 @@ TEST_F(HttpServer, RefusesMoreConnectionsThanAllowed) {
     auto answer = receive_until(c);
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 503")) << answer;
     EXPECT_NE(answer.find("Retry-After: 5"), std::string::npos);
+    const auto id = answer.find("X-Request-ID: ");
+    ASSERT_NE(id, std::string::npos) << answer;
+    EXPECT_NE(answer.find("\"request_id\":\"" + answer.substr(id + 14, 32)), std::string::npos) << answer;
     send_all(a, get("/"));
     EXPECT_TRUE(receive_until(a, "hello").starts_with("HTTP/1.1 200"));
 }
@@ -140,7 +143,9 @@ TEST_F(HttpServer, RefusesMoreConnectionsOfOneAddressThanAllowed) {
     auto a = connect_to(port);
     send_all(a, get("/"));
     receive_until(a, "hello");
-    EXPECT_TRUE(receive_until(connect_to(port)).starts_with("HTTP/1.1 429"));
+    const auto answer = receive_until(connect_to(port));
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 429")) << answer;
+    EXPECT_NE(answer.find("too many connections from this address"), std::string::npos) << answer;
 }
 
 TEST_F(HttpServer, StopsAcceptingAndClosesTheIdleWhenItDrains) {

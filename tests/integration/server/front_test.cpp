@@ -17,6 +17,7 @@ TEST(Front, InternalAddressesAreNeverOnThePublicListener) {
     const auto metrics = fetch(node.internal_port(), "/metrics");
     EXPECT_EQ(metrics.status, 200);
     EXPECT_THAT(metrics.body, HasSubstr("madang_connections_open 0"));
+    EXPECT_THAT(metrics.body, HasSubstr("madang_ready 1"));
     EXPECT_EQ(fetch(node.internal_port(), "/").status, 404);
     EXPECT_EQ(fetch(node.internal_port(), "/ws/echo/").status, 404);
 }
@@ -38,6 +39,7 @@ TEST(Front, ReadinessEndsWhenTheDrainBeginsAndLivenessDoesNot) {
     ASSERT_TRUE(eventually([&] { return fetch(node.internal_port(), "/readyz").status == 503; }));
     EXPECT_EQ(fetch(node.internal_port(), "/healthz").status, 200);
     EXPECT_EQ(node.metrics()["madang_draining"], 1);
+    EXPECT_EQ(node.metrics()["madang_ready"], 0);
     ASSERT_TRUE(drive(all, [&] { return first.ended && second.ended && third.ended; }));
     for (peer* each : all) EXPECT_EQ(each->closed, 1001);
     EXPECT_EQ(node.process().wait(10s), 0);

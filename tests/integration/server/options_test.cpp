@@ -99,7 +99,9 @@ TEST_F(ServerOptions, ThePrecedenceHoldsForTheServerThatRuns) {
 }
 
 TEST_F(ServerOptions, WrongOptionsAreRefusedWithTheirMend) {
-    expect_refused({"--nonsense"}, "--nonsense; see madang --help");
+    expect_refused({"--nonsense"}, "there is no option --nonsense; see madang ");
+    expect_refused({"--lisen", "127.0.0.1:1"}, "--lisen; did you mean --listen?; see madang ");
+    expect_refused({"stray"}, "there is one word too many: stray; see madang ");
     expect_refused({"--ws-ping-interval", "soon"},
                    "--ws-ping-interval: \"soon\" is not a duration; write 500ms");
     expect_refused({"--loops", "99999"}, "write 0 to 1024");
@@ -116,6 +118,32 @@ TEST_F(ServerOptions, WrongOptionsAreRefusedWithTheirMend) {
     expect_refused({"--config", write("bad.toml", "loops = 1\nloop = 2\n")},
                    "bad.toml:2): there is no such option");
     expect_refused({"--config", write("broken.toml", "loops = \n")}, "broken.toml");
+    expect_refused({"--config", write("section.toml", "loops = 1\n[namespace.x]\npresense = true\n")},
+                   "section.toml:2): there is no option presense; did you mean presence?");
+    expect_refused({"--data-dir", "/proc/madang-here"}, "/proc");
+}
+
+TEST_F(ServerOptions, AWrongWordIsNamed) {
+    const auto told = [](std::vector<std::string> words) {
+        words.insert(words.begin(), server_binary());
+        const auto got = run({.words = words});
+        EXPECT_EQ(got.code, 2);
+        EXPECT_EQ(got.out, "");
+        return got.err;
+    };
+    EXPECT_EQ(told({"frob"}), "madang: there is no command frob; see madang --help\n");
+    EXPECT_EQ(told({"serv"}), "madang: there is no command serv; did you mean serve?; see madang --help\n");
+    EXPECT_EQ(told({"bench", "nope"}), "madang: there is no command nope; see madang bench --help\n");
+    EXPECT_EQ(told({"bench", "--seconds", "3", "ech"}),
+              "madang: there is no command ech; did you mean echo?; see madang bench --help\n");
+    EXPECT_EQ(told({"store"}), "madang: A subcommand is required; see madang store --help\n");
+    EXPECT_EQ(told({"serve", "--frob", "1"}), "madang: there is no option --frob; see madang serve --help\n");
+}
+
+TEST_F(ServerOptions, CheckLeavesNoDataFolderBehind) {
+    const auto got = run(check({"--data-dir", folder_ / "not" / "yet" / "there"}));
+    EXPECT_EQ(got.code, 0) << got.err;
+    EXPECT_FALSE(fs::exists(folder_ / "not"));
 }
 
 TEST_F(ServerOptions, APortInUseIsRefusedWithItsOption) {

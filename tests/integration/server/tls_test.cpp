@@ -93,6 +93,11 @@ TEST_F(Tls, SighupServesTheNewCertificateAndABadOneKeepsTheOld) {
     fs::remove(folder_ / "used.pem");
     reload(node, "config.reload_failed");
     EXPECT_EQ(echo(node).out, "second\n");
+    auto figures = node.metrics();
+    EXPECT_EQ(figures["madang_reloads_total{outcome=\"ok\"}"], 1);
+    EXPECT_EQ(figures["madang_reloads_total{outcome=\"failed\"}"], 3);
+    EXPECT_GT(figures["madang_certificate_end_timestamp_seconds{listener=\"public\"}"],
+              figures["process_start_time_seconds"]);
     EXPECT_EQ(node.stop(), 0);
 }
 

@@ -1,7 +1,5 @@
 // Who may connect: tokens, origins, and where both are read.
 #include <gmock/gmock.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <ctime>
 
@@ -9,6 +7,7 @@
 #include "broker/core/base64.hpp"
 #include "tests/integration/server/harness/child.hpp"
 #include "tests/integration/server/harness/peer.hpp"
+#include "tests/support/token_maker.hpp"
 
 namespace madang::test {
 namespace {
@@ -20,12 +19,7 @@ std::string token(const std::string& key = secret, long long lives = 3600) {
 }
 
 std::string signed_with(const std::string& head, const std::string& claims) {
-    const auto signing = base64url_encode(head) + "." + base64url_encode(claims);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-         reinterpret_cast<const unsigned char*>(signing.data()), signing.size(), digest, &size);
-    return signing + "." + base64url_encode({reinterpret_cast<char*>(digest), size});
+    return sign_hmac(head, claims, secret);
 }
 
 class Users : public testing::Test {

@@ -5,6 +5,8 @@
 #include <string>
 #include <thread>
 
+#include "jobs.hpp"
+
 namespace {
 
 [[noreturn]] void blow(std::string_view kind) {
@@ -95,4 +97,5 @@ MADANG_PLUGIN(.id = "torture", .version = "1.0.0") {
     plugin.websocket<Fan>("/fan2/", small);
     small.outbox_policy = madang::OutboxPolicy::latest_only;
     plugin.websocket<Fan>("/fan3/", small);
+    add_torture_tasks(plugin);
 }

@@ -204,9 +204,13 @@ class connection_world final : public connection_services, public connection_kee
         known.set(scope_field::request_id, "r-1");
         for (const auto& each : subprotocols) known.add(scope_list::subprotocols, each, {});
         request.known = known.build();
+        if (!route.channel.empty()) return begin();  // a background consumer
         auto io = std::make_unique<failing_transport>(peer, reads_throw, writes_throw);
         io_ = io.get();
         request.io = std::move(io);
+        return begin();
+    }
+    connection& begin() {
         request.route = &route;
         made = std::make_unique<connection>(std::move(request), on, *this, *this);
         made->start();

@@ -12,11 +12,11 @@
 namespace madang {
 namespace {
 
-event said(std::string_view text) { return {"said", payload::copy_of(text)}; }
+event saying(std::string_view text) { return {"said", payload::copy_of(text)}; }
 
 TEST(GroupCore, DropsWhatNobodyReceives) {
     group_core group("room", 2);
-    EXPECT_FALSE(group.publish(said("lost")));
+    EXPECT_FALSE(group.publish(saying("lost")));
     EXPECT_FALSE(group.has_pending());
     EXPECT_EQ(group.next_sequence(), 1u);
     EXPECT_EQ(group.take_batch(), nullptr);
@@ -25,13 +25,13 @@ TEST(GroupCore, DropsWhatNobodyReceives) {
 TEST(GroupCore, NumbersPublicationsWithoutGaps) {
     group_core group("room", 1);
     group.join(1, 0);
-    for (const auto* text : {"a", "b"}) EXPECT_TRUE(group.publish(said(text)));
+    for (const auto* text : {"a", "b"}) EXPECT_TRUE(group.publish(saying(text)));
     const auto first = group.take_batch();
     EXPECT_EQ(first->first(), 1u);
     EXPECT_EQ(first->size(), 2u);
     EXPECT_EQ(first->group(), "room");
     EXPECT_EQ(group.next_sequence(), 3u);
-    group.publish(said("c"));
+    group.publish(saying("c"));
     const auto second = group.take_batch();
     EXPECT_EQ(second->first(), 3u);
     EXPECT_EQ(second->events()[0].body.bytes(), "c");
@@ -48,13 +48,31 @@ TEST(GroupCore, JoinsAndLeavesOnce) {
     EXPECT_EQ(group.members(), 0u);
 }
 
+TEST(GroupCore, APlaceBehindTheLoopsIsOwedLikeOneOfThem) {
+    group_core group("room", 2);
+    EXPECT_EQ(group.loops(), 2u);
+    EXPECT_TRUE(group.join(1, 4));
+    EXPECT_EQ(group.loops(), 5u);
+    EXPECT_TRUE(group.owes(4));
+    EXPECT_FALSE(group.owes(3));
+    EXPECT_TRUE(group.publish(saying("a")));
+    EXPECT_EQ(group.leave(1), 4u);
+    EXPECT_TRUE(group.owes(4)) << "what came before it left";
+    EXPECT_NE(group.take_batch(), nullptr);
+    group.settle();
+    EXPECT_FALSE(group.owes(4));
+    EXPECT_FALSE(group.publish(saying("b")));
+    EXPECT_TRUE(group.join(2, 0));
+    EXPECT_EQ(group.loops(), 5u);
+}
+
 TEST(GroupCore, OwesALoopWhoseLastMemberLeftBehindAPendingPublication) {
     group_core group("room", 3);
     group.join(1, 0);
     group.join(2, 1);
     EXPECT_TRUE(group.owes(0));
     EXPECT_FALSE(group.owes(2));
-    group.publish(said("a"));
+    group.publish(saying("a"));
     group.leave(2);
     EXPECT_TRUE(group.owes(1));
     EXPECT_NE(group.take_batch(), nullptr);
@@ -91,6 +109,14 @@ TEST(RestartPolicy, StaysAtTheLongestHoweverManyFail) {
     const restart_policy::clock::time_point now{std::chrono::hours{1}};
     for (int i = 0; i < 100'000; ++i) policy.next_delay(now);
     EXPECT_EQ(policy.next_delay(now), restart_policy::longest);
+}
+
+TEST(RestartPolicy, HasTheLongestAndTheQuietTimeThatAreAskedFor) {
+    restart_policy policy(std::chrono::milliseconds{15}, std::chrono::seconds{5});
+    restart_policy::clock::time_point now{std::chrono::hours{1}};
+    for (const int expected : {0, 10, 15, 15})
+        EXPECT_EQ(policy.next_delay(now), std::chrono::milliseconds{expected});
+    EXPECT_EQ(policy.next_delay(now + std::chrono::seconds{5}), std::chrono::milliseconds{0});
 }
 
 TEST(Credit, WakesOnceWhenHalfIsFreeAgain) {

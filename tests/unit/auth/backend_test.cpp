@@ -112,6 +112,7 @@ TEST_F(Backend, LeavesAFailingUrlAloneAndOnlyThat) {
     EXPECT_EQ(said, "failed") << "at once";
     EXPECT_EQ(fetcher.asked, asked);
     EXPECT_EQ(counts.value(labelled_counter::proxy_requests, "breaker_open"), 1u);
+    EXPECT_EQ(counts.value(gauge::breakers_open), 1);
     ask(proxy::publish);
     EXPECT_EQ(fetcher.asked, asked + 1) << "another URL";
     fetcher.answer("{}");
@@ -120,6 +121,7 @@ TEST_F(Backend, LeavesAFailingUrlAloneAndOnlyThat) {
     EXPECT_EQ(said, "");
     fetcher.answer("{}");
     EXPECT_EQ(said, "result null");
+    EXPECT_EQ(counts.value(gauge::breakers_open), 0);
     EXPECT_EQ(after("{}"), "result null");
     EXPECT_THAT(logged, testing::HasSubstr("left_alone=true"));
 }

@@ -126,7 +126,7 @@ TEST_F(DjangoSession, RefusesNonsenseThatIsSignedWell) {
 }
 
 TEST_F(DjangoSession, SizesHaveLimitsBeforeAndAfterDecompression) {
-    EXPECT_EQ(verdict(std::string(session_cookie_bytes + 1, 'a')), session_fault::too_long);
+    EXPECT_EQ(verdict(std::string(options{}.django_cookie_bytes + 1, 'a')), session_fault::too_long);
     EXPECT_EQ(verdict(bomb), session_fault::too_long);
     const auto cookie_of = [](std::size_t size) {
         const auto json = R"({"t":")" + std::string(size - 8, 'x') + "\"}";
@@ -137,8 +137,8 @@ TEST_F(DjangoSession, SizesHaveLimitsBeforeAndAfterDecompression) {
         packed.resize(packed_size);
         return "." + test::base64url(packed);
     };
-    EXPECT_EQ(verdict(sign(cookie_of(session_bytes))), "ok:");
-    EXPECT_EQ(verdict(sign(cookie_of(session_bytes + 1))), session_fault::too_long);
+    EXPECT_EQ(verdict(sign(cookie_of(options{}.django_session_bytes))), "ok:");
+    EXPECT_EQ(verdict(sign(cookie_of(options{}.django_session_bytes + 1))), session_fault::too_long);
     EXPECT_EQ(verdict(sign(cookie_of(1'000'000))), session_fault::too_long);
     const auto whole = cookie_of(5000);
     EXPECT_EQ(verdict(sign(whole.substr(0, whole.size() - 8))), session_fault::malformed) << "cut off";

@@ -513,7 +513,7 @@ TEST_F(Doorkeeper, PresenceAndHistoryAreShownByTheNamespacesRules) {
 
 TEST_F(Doorkeeper, WaitsForTheKeySet) {
     const auto key = test::signing_key::ed25519();
-    jwks_cache keys("https://keys.example/", 1h, fetcher, clock, counts);
+    jwks_cache keys("https://keys.example/", jwks_limits{.age = 1h}, fetcher, clock, counts);
     const jwt_verifier by_set(jwt_settings{}, clock, &keys);
     made =
         std::make_unique<doorkeeper>(doorkeeper_parts{settings, namespaces, by_set, fetcher, clock, counts});
@@ -530,6 +530,27 @@ TEST_F(Doorkeeper, WaitsForTheKeySet) {
     EXPECT_EQ(refresh("u", what.token), "error 100");
     EXPECT_EQ(subscribe("u", "open:a", what.token), "error 100");
     EXPECT_EQ(sub_refresh("u", "open:a", what.token), "error 100");
+}
+
+TEST_F(Doorkeeper, AFreshKeyWithinThePauseIsNoEnd) {
+    const auto key = test::signing_key::ed25519();
+    jwks_cache keys("https://keys.example/", jwks_limits{.pause = 5s}, fetcher, clock, counts);
+    const jwt_verifier by_set(jwt_settings{}, clock, &keys);
+    made =
+        std::make_unique<doorkeeper>(doorkeeper_parts{settings, namespaces, by_set, fetcher, clock, counts});
+    keys.prefetch();
+    fetcher.answer(R"({"keys":[)" + key.jwk("a") + "]}");
+    connect_question what;
+    what.token = key.sign(R"({"alg":"EdDSA","kid":"b"})", R"({"sub":"u"})", nullptr);
+    EXPECT_EQ(connect(what), "error 100") << "temporary: the client tries again";
+    EXPECT_EQ(refresh("u", what.token), "error 100");
+    EXPECT_EQ(subscribe("u", "open:a", what.token), "error 100");
+    EXPECT_EQ(sub_refresh("u", "open:a", what.token), "error 100");
+    clock.advance(5s);
+    EXPECT_EQ(connect(what), "");
+    fetcher.answer(R"({"keys":[)" + key.jwk("a") + "]}");
+    EXPECT_EQ(connected.said, "goodbye 3500 invalid token") << "a fetch looked for it";
+    EXPECT_EQ(subscribe("u", "open:a", what.token), "error 103");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/auth/jwt.hpp"
+#include "broker/core/log.hpp"
 #include "tests/support/fake_fetcher.hpp"
 #include "tests/support/token_maker.hpp"
 
@@ -28,7 +29,10 @@ struct JwksCache : ::testing::Test {
     manual_clock clock;
     fake_fetcher fetcher;
     metrics_shard counts;
-    jwks_cache cache{"https://keys.example/jwks", 1h, fetcher, clock, counts};
+    // Other than the defaults: what is asked for is what holds.
+    jwks_limits limits{
+        .age = 1h, .pause = 4s, .timeout = 3s, .waiting = 200, .keys = {.bytes = 9000, .keys = 3}};
+    jwks_cache cache{"https://keys.example/jwks", limits, fetcher, clock, counts};
     jwt_verifier verifier{jwt_settings{}, clock, &cache};
 };
 
@@ -36,7 +40,8 @@ TEST_F(JwksCache, AsksOnceForAllWhoWait) {
     cache.prefetch();
     EXPECT_EQ(fetcher.last.method, "GET");
     EXPECT_EQ(fetcher.last.url, "https://keys.example/jwks");
-    EXPECT_EQ(fetcher.last.answer_bytes, jwks_bytes);
+    EXPECT_EQ(fetcher.last.timeout, 3s);
+    EXPECT_EQ(fetcher.last.answer_bytes, limits.keys.bytes);
     std::string verdicts;
     for (int i = 0; i < 3; ++i) {
         EXPECT_EQ(look("a"), state::fetching);
@@ -63,7 +68,7 @@ TEST_F(JwksCache, WhoCannotWaitIsToldToComeAgain) {
 TEST_F(JwksCache, AnUnknownIdMayBeAFreshKey) {
     cache.prefetch();
     fetcher.answer(set({"a"}));
-    clock.advance(jwks_pause);
+    clock.advance(limits.pause);
     std::string verdict;
     verifier.verify_claims(token("b"),
                            [&](result<user> who) { verdict = who ? who->id : who.error().detail; });
@@ -74,26 +79,97 @@ TEST_F(JwksCache, AnUnknownIdMayBeAFreshKey) {
     EXPECT_EQ(counts.value(gauge::jwks_keys), 2);
 }
 
+TEST_F(JwksCache, AFreshIdWithinThePauseIsToComeAgain) {
+    cache.prefetch();
+    fetcher.answer(set({"a"}));
+    EXPECT_EQ(look("b"), state::unavailable) << "it may have been made since";
+    const auto early = verifier.verify(token("b"));
+    EXPECT_EQ(early.error().code, errc::busy);
+    EXPECT_EQ(early.error().detail, token_fault::keys);
+    EXPECT_EQ(fetcher.asked, 1u);
+    clock.advance(limits.pause);
+    EXPECT_EQ(look("b"), state::fetching);
+    EXPECT_EQ(look("c"), state::fetching);
+    fetcher.answer(set({"a", "b"}));
+    EXPECT_TRUE(verifier.verify(token("b")));
+    EXPECT_EQ(look("c"), state::unavailable) << "it was asked for when the fetch was under way";
+}
+
+TEST_F(JwksCache, AnIdThatWasLookedForIsUnknown) {
+    cache.prefetch();
+    fetcher.answer(set({"a"}));
+    look("b");
+    clock.advance(limits.pause);
+    look("c");
+    fetcher.answer(set({"a"}));
+    for (const auto* id : {"b", "c"}) {
+        EXPECT_EQ(look(id), state::unknown);
+        EXPECT_EQ(verifier.verify(token(id)).error().detail, token_fault::key);
+    }
+    clock.advance(limits.pause);
+    EXPECT_EQ(look("b"), state::fetching) << "it may be there by now";
+    fetcher.fail_with(errc::request_timeout);
+    EXPECT_EQ(look("b"), state::unavailable) << "nobody knows";
+    clock.advance(limits.pause);
+    EXPECT_EQ(look("a"), state::found);
+    look("b");
+    fetcher.answer(set({"a", "b"}));
+    EXPECT_EQ(look("b"), state::found);
+}
+
 TEST_F(JwksCache, AStormOfUnknownIdsCostsOneFetchPerPause) {
     cache.prefetch();
     fetcher.answer(set({"a"}));
-    std::size_t refused = 0;
+    std::size_t refused = 0, told_to_come_again = 0;
     for (int i = 0; i < 10'000; ++i) {  // 10 s
         verifier.verify_claims(token("no" + std::to_string(i % 7)), [&](result<user> who) {
             refused += !who && who.error().detail == token_fault::key;
+            told_to_come_again += !who && who.error().code == errc::busy;
         });
         clock.advance(1ms);
         if (i % 100 == 99 && !fetcher.waiting.empty()) fetcher.answer(set({"a"}));
     }
-    EXPECT_EQ(refused, 10'000u);
+    EXPECT_EQ(refused + told_to_come_again, 10'000u);
+    EXPECT_GT(refused, 5'500u) << "all but those of the first pause, and of the fetches";
     EXPECT_LE(fetcher.asked, 3u);
     EXPECT_EQ(look("a"), state::found);
+}
+
+TEST_F(JwksCache, RemembersNoMoreIdsThanTheLimit) {
+    cache.prefetch();
+    fetcher.answer(set({"a"}));
+    for (std::size_t i = 0; i < limits.waiting; ++i) look(("no" + std::to_string(i)).c_str());
+    look("b");
+    clock.advance(limits.pause);
+    EXPECT_EQ(look("no0"), state::fetching);
+    fetcher.answer(set({"a"}));
+    EXPECT_EQ(look("no0"), state::unknown);
+    EXPECT_EQ(look("b"), state::unavailable) << "one too many";
+}
+
+TEST_F(JwksCache, TheLogNamesTheUrlWithoutSecretsAndTheError) {
+    std::string line;
+    const log_capture capture(log_format::text, log_level::warn, [&](std::string_view each) { line = each; });
+    const auto told = [&](const char* url, auto&& ends) {
+        jwks_cache one(url, limits, fetcher, clock, counts);
+        one.prefetch();
+        ends();
+        return line;
+    };
+    auto said = told("https://me:secret@keys.example:8443/a/jwks?key=secret#secret",
+                     [&] { fetcher.fail_with(errc::system_failure, "Could not connect to server"); });
+    EXPECT_THAT(said, ::testing::HasSubstr("https://keys.example:8443/a/jwks"));
+    EXPECT_THAT(said, ::testing::HasSubstr("Could not connect to server"));
+    EXPECT_THAT(said, ::testing::Not(::testing::HasSubstr("secret")));
+    said = told("http://keys.example", [&] { fetcher.answer("", 502); });
+    EXPECT_THAT(said, ::testing::HasSubstr("http://keys.example"));
+    EXPECT_THAT(said, ::testing::HasSubstr("502"));
 }
 
 TEST_F(JwksCache, NoMoreThanTheLimitWait) {
     cache.prefetch();
     std::size_t busy = 0, called = 0;
-    for (std::size_t i = 0; i < jwks_waiting_limit + 10; ++i)
+    for (std::size_t i = 0; i < limits.waiting + 10; ++i)
         verifier.verify_claims(token("a"), [&](result<user> who) {
             ++called;
             busy += !who && who.error().code == errc::busy;
@@ -101,7 +177,7 @@ TEST_F(JwksCache, NoMoreThanTheLimitWait) {
     EXPECT_EQ(called, 10u);
     EXPECT_EQ(busy, 10u);
     fetcher.answer(set({"a"}));
-    EXPECT_EQ(called, jwks_waiting_limit + 10);
+    EXPECT_EQ(called, limits.waiting + 10);
     EXPECT_EQ(busy, 10u);
 }
 
@@ -116,7 +192,8 @@ TEST_F(JwksCache, IsFetchedAheadOfItsEnd) {
     EXPECT_EQ(fetcher.asked, 2u);
     fetcher.answer(set({"b"}));
     EXPECT_EQ(look("b"), state::found);
-    EXPECT_EQ(look("a"), state::unknown) << "a key that is gone is gone";
+    EXPECT_EQ(look("a"), state::unavailable)
+        << "a key that is gone is gone; nobody asked whether it was to stay";
 }
 
 TEST_F(JwksCache, ABadAnswerLeavesTheOldKeysUntilTheirTimeIsOver) {
@@ -128,19 +205,19 @@ TEST_F(JwksCache, ABadAnswerLeavesTheOldKeysUntilTheirTimeIsOver) {
         if (bad == 0) fetcher.fail_with(errc::request_timeout);
         if (bad == 1) fetcher.answer(set({"b"}), 500);
         if (bad == 2) fetcher.answer("nonsense");
-        if (bad == 3) fetcher.answer(R"({"keys":[)" + std::string(jwks_bytes, ' ') + "]}");
-        clock.advance(jwks_pause);
+        if (bad == 3) fetcher.answer(R"({"keys":[)" + std::string(limits.keys.bytes, ' ') + "]}");
+        clock.advance(limits.pause);
     }
     EXPECT_EQ(look("a"), state::found);
     for (const auto reason : {"request_timeout", "status", "bad_request", "too_large"})
         EXPECT_EQ(counts.value(labelled_counter::jwks_fetches, reason), 1u) << reason;
     fetcher.fail_with(errc::system_failure);
-    clock.advance(10min - 4 * jwks_pause);
+    clock.advance(10min - 4 * limits.pause);
     EXPECT_EQ(look("a"), state::fetching) << "an hour old: not believed any more";
     fetcher.fail_with(errc::system_failure);
     EXPECT_EQ(look("a"), state::unavailable);
     EXPECT_EQ(verifier.verify(token("a")).error().code, errc::busy);
-    clock.advance(jwks_pause);
+    clock.advance(limits.pause);
     EXPECT_EQ(look("a"), state::fetching);
     fetcher.answer(set({"a"}));
     EXPECT_EQ(look("a"), state::found);

@@ -102,10 +102,11 @@ TEST(KeySet, RefusesWhatIsNoSetAndWhatIsTooMuch) {
     for (const auto text : {"", "[]", "{}", R"({"keys":{}})", R"({"keys":null})", "{\"keys\":[", "nonsense"})
         EXPECT_EQ(key_set::parse(text).error().code, errc::bad_request) << text;
     std::string many = R"({"keys":[{})";
-    for (std::size_t i = 1; i < jwks_key_limit; ++i) many += ",{}";
+    for (std::size_t i = 1; i < key_set_limits{}.keys; ++i) many += ",{}";
     EXPECT_TRUE(key_set::parse(many + "]}"));
     EXPECT_EQ(key_set::parse(many + ",{}]}").error().code, errc::too_large);
-    EXPECT_EQ(key_set::parse(R"({"keys":[]})" + std::string(jwks_bytes, ' ')).error().code, errc::too_large);
+    EXPECT_EQ(key_set::parse(R"({"keys":[]})" + std::string(key_set_limits{}.bytes, ' ')).error().code,
+              errc::too_large);
     EXPECT_EQ(key_set::parse(R"({"keys":[)" + std::string(10'000, '[')).error().code, errc::bad_request);
 }
 

@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "broker/bench/connects.hpp"
 
@@ -71,6 +73,32 @@ TEST(Load, GoesOnWithoutTheMembersThatStall) {
     spec.stalled = 2;
     spec.in_flight = 8;
     expect_intact(run_on_the_floor(spec));
+}
+
+TEST(Load, GroupsHaveOnlyNamesThatAreTaken) {
+    auto spec = short_run("/ws/bench/fanout/");
+    spec.groups = 4;
+    spec.members = 3;
+    std::vector<std::string> taken;
+    spec.takes_name = [&](const std::string& name) {
+        if (name.back() % 2 != 0) return false;
+        taken.push_back(name);
+        return true;
+    };
+    expect_intact(run_on_the_floor(spec));
+    EXPECT_EQ(taken.size(), 4u);
+}
+
+TEST(Load, ConnectsPublishersToTheServerThatIsTheirs) {
+    const auto floor = start_floor();
+    const target nobody(getpid(), {.port = 1});
+    auto spec = short_run("/ws/echo/");
+    spec.groups = 3;  // of one member, which publishes
+    spec.publishers_at = &floor;
+    load generator(nobody, spec);
+    generator.connect();
+    generator.join();
+    expect_intact(generator.run());
 }
 
 TEST(Load, EndsWithAReasonWhenTheServerGoesAway) {

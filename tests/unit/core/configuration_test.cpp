@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "broker/core/did_you_mean.hpp"
 #include "broker/core/option_parse.hpp"
 #include "broker/core/options_table.hpp"
 
@@ -159,6 +160,27 @@ text = "마당 \"x\""
                 AllOf(HasSubstr("plugin.chat"), HasSubstr("[plugin.NAME]")));
 }
 
+TEST_F(Configuration, ScheduleSectionsBecomeJson) {
+    const auto loaded = load_file(R"(
+[schedule.nightly]
+task = "reports.build"
+cron = "30 2 * * *"
+kwargs = { kind = "nightly" }
+[schedule."a.b"]
+task = "ping"
+every = 30
+)");
+    ASSERT_TRUE(loaded) << loaded.error();
+    ASSERT_EQ(loaded->schedule_json.size(), 2u);
+    EXPECT_EQ(
+        nlohmann::json::parse(loaded->schedule_json.at("nightly")),
+        nlohmann::json::parse(R"({"task":"reports.build","cron":"30 2 * * *","kwargs":{"kind":"nightly"}})"));
+    EXPECT_EQ(nlohmann::json::parse(loaded->schedule_json.at("a.b")).at("every"), 30);
+    EXPECT_THAT(file_refusal("schedule = 3\n"), HasSubstr("write [schedule.NAME] sections"));
+    EXPECT_THAT(file_refusal("[schedule]\nnightly = 3\n"),
+                AllOf(HasSubstr("schedule.nightly"), HasSubstr("[schedule.NAME]")));
+}
+
 TEST_F(Configuration, RefusalsNameTheOptionThePlaceAndTheMend) {
     EXPECT_THAT(refusal({"--ws-outbox-bytes", "12q"}),
                 AllOf(HasSubstr("--ws-outbox-bytes"), HasSubstr("\"12q\""), HasSubstr("64k, 16M")));
@@ -177,18 +199,81 @@ TEST_F(Configuration, RefusalsNameTheOptionThePlaceAndTheMend) {
     EXPECT_THAT(refusal({"--lisen", "x"}), HasSubstr("--lisen"));
     EXPECT_THAT(refusal({"--loops", "1", "--loops", "2"}), HasSubstr("--loops"));
     EXPECT_THAT(refusal({"stray"}), HasSubstr("stray"));
+    EXPECT_THAT(file_refusal("\nloops = 3.5\n"),
+                AllOf(HasSubstr("loops ("), HasSubstr("madang.toml:2): 3.5 is a number with a fraction"),
+                      HasSubstr("write a NUMBER, 0 to 1024")));
+    EXPECT_THAT(file_refusal("listen = 80.5\n"), HasSubstr("write a ADDRESS:PORT"));
+}
+
+TEST_F(Configuration, SectionsAreFoundAgain) {
+    const auto loaded = load_file("loops = 1\n\n[namespace.news]\npresence = true\n[namespace.\"\"]\n");
+    ASSERT_TRUE(loaded) << loaded.error();
+    EXPECT_EQ(loaded->section("namespace", "news"), "[namespace.news] (" + folder_ + "/madang.toml:3)");
+    EXPECT_EQ(loaded->section("namespace", ""), "[namespace.\"\"] (" + folder_ + "/madang.toml:5)");
+    EXPECT_EQ(loaded->section("namespace", "none"), "[namespace.none]");
+}
+
+TEST_F(Configuration, NamesAndOriginsAreCheckedWhereTheyAreGiven) {
+    for (const auto* bad :
+         {"foo", "https://", "://a", "https://a/", "https://a b", "https://me@a", "https://a?"})
+        EXPECT_THAT(refusal({"--cors-origin", bad}),
+                    AllOf(HasSubstr("--cors-origin: \""), HasSubstr("https://example.com")))
+            << bad;
+    for (const auto* good :
+         {"*", "null", "https://a", "http://127.0.0.1:8000", "http://[::1]:8000", "app://x"})
+        EXPECT_TRUE(load({"--cors-origin", good})) << good;
+    for (const auto* bad : {"a b", "a:b", "X-\xc3\xa9"})
+        EXPECT_THAT(refusal({"--proxy-header", bad}), HasSubstr("--proxy-header: \"")) << bad;
+    EXPECT_TRUE(load({"--proxy-header", "X-My_Header.1"}));
+    EXPECT_TRUE(load({}, {{"MADANG_PROXY_HEADERS", ""}})) << "none";
+    for (const auto* bad : {"a;b", "", "a=b", "a b"})
+        EXPECT_THAT(refusal({"--django-session-cookie", bad}), HasSubstr("--django-session-cookie: \""))
+            << bad;
+    EXPECT_TRUE(load({"--django-session-cookie", "my_site.session"}));
+}
+
+TEST(DidYouMean, NamesTheNearestOrNone) {
+    const std::vector<std::string> known = {"serve", "store", "pub"};
+    EXPECT_EQ(did_you_mean("serv", known), "; did you mean serve?");
+    EXPECT_EQ(did_you_mean("stor", known), "; did you mean store?");
+    EXPECT_EQ(did_you_mean("stroe", known), "; did you mean store?");
+    EXPECT_EQ(did_you_mean("frob", std::vector<std::string>{"job"}), "") << "two of four letters";
+    EXPECT_EQ(did_you_mean("x", known), "");
+    EXPECT_EQ(did_you_mean("", known), "");
 }
 
 TEST_F(Configuration, RefusesValuesOfTheWrongKind) {
-    for (const auto text :
-         {"listen = 80", "listen = [\"127.0.0.1:1\"]", "plugins = [1]", "loops = 1.5", "loops = -1",
-          "loops = 4294967296", "bundled = \"maybe\"", "http_head_bytes = \"1T\"", "view_timeout = \"1.5s\"",
-          "ws_outbox_policy = \"server_default\"", "log_level = \"loud\"", "log_format = \"xml\"",
-          "drain_timeout = 1979-05-27", "view_timeout = \"20ms \"", "trusted_proxies = [\"example.com\"]",
-          "ws_ping_interval = \"1us\"", "http_body_bytes = \"99999999999999999999G\""}) {
+    for (const auto text : {"listen = 80",
+                            "listen = [\"127.0.0.1:1\"]",
+                            "plugins = [1]",
+                            "loops = 1.5",
+                            "loops = -1",
+                            "loops = 4294967296",
+                            "bundled = \"maybe\"",
+                            "http_head_bytes = \"1T\"",
+                            "view_timeout = \"1.5s\"",
+                            "ws_outbox_policy = \"server_default\"",
+                            "log_level = \"loud\"",
+                            "log_format = \"xml\"",
+                            "drain_timeout = 1979-05-27",
+                            "view_timeout = \"20ms \"",
+                            "trusted_proxies = [\"example.com\"]",
+                            "worker_autoscale = \"x\"",
+                            "worker_autoscale = \"2,8\"",
+                            "worker_autoscale = \"8\"",
+                            "worker_autoscale = \"8,0\"",
+                            "worker_autoscale = \"1025,1\"",
+                            "worker_autoscale = \"8,2,1\"",
+                            "ws_ping_interval = \"1us\"",
+                            "http_body_bytes = \"99999999999999999999G\""}) {
         EXPECT_NE(file_refusal(std::string(text) + "\n"), "accepted") << text;
     }
     EXPECT_NE(refusal({"--bundled=maybe"}), "accepted");
+    EXPECT_NE(refusal({"--listen", ""}), "accepted");
+    EXPECT_EQ(load({"--cluster-listen", ""})->settings.cluster_listen, "") << "which switches it off";
+    EXPECT_THAT(refusal({"--worker-autoscale", "x"}),
+                AllOf(HasSubstr("--worker-autoscale"), HasSubstr("MAX,MIN")));
+    EXPECT_EQ(load({"--worker-autoscale", "8,2"})->settings.worker_autoscale, "8,2");
 }
 
 TEST_F(Configuration, SecretsAreNeverPrinted) {
@@ -207,8 +292,10 @@ TEST_F(Configuration, SecretsAreNeverPrinted) {
 }
 
 TEST_F(Configuration, WarnsOfWhatIsProbablyAMistake) {
-    const auto loaded = load({"--jwt-hmac-secret", "short"},
-                             {{"MADANG_LISTN", "x"}, {"MADANG_PORT_8000_TCP", "y"}, {"HOME", "/"}});
+    const auto loaded = load({"--jwt-hmac-secret", "short"}, {{"MADANG_LISTN", "x"},
+                                                              {"MADANG_PORT_8000_TCP", "y"},
+                                                              {"MADANG_API_KEY", "of madang pub"},
+                                                              {"HOME", "/"}});
     ASSERT_TRUE(loaded) << loaded.error();
     ASSERT_EQ(loaded->warnings.size(), 3u);
     EXPECT_THAT(loaded->warnings[0],
@@ -246,7 +333,7 @@ TEST(OptionTable, NamesAreUniqueAndEveryFieldHasARow) {
         EXPECT_TRUE(variables.insert(row.environment_name()).second) << row.name;
         EXPECT_NE(row.key(), "plugin");
     }
-    EXPECT_EQ(option_table().size(), 90u);  // one for each field of options
+    EXPECT_EQ(option_table().size(), 148u);  // one for each field of options
     EXPECT_TRUE(variables.contains("MADANG_JWT_HMAC_SECRET"));
 }
 
@@ -255,7 +342,8 @@ TEST(OptionTable, DefaultsAreWithinTheirBounds) {
         options copy;
         const auto shown = show_option(options{}, row);
         if (shown.empty()) continue;
-        const auto set = set_option(copy, row, std::vector{shown});
+        const bool list = std::holds_alternative<std::vector<std::string> options::*>(row.place);
+        const auto set = set_option(copy, row, list ? split_list(shown) : std::vector{shown});
         EXPECT_TRUE(set) << row.name << ": " << shown;
         EXPECT_EQ(show_option(copy, row), shown) << row.name;
     }

@@ -63,7 +63,8 @@ TEST_P(NamespacesRefuse, AndSayWhy) {
 INSTANTIATE_TEST_SUITE_P(
     Table, NamespacesRefuse,
     testing::Values(refused{"x", "[]", "takes an object"},
-                    refused{"x", R"({"histroy_size":1})", "no option histroy_size"},
+                    refused{"x", R"({"histroy_size":1})",
+                            "no option histroy_size; did you mean history_size?"},
                     refused{"x", R"({"history_size":-1})", "history_size takes a number"},
                     refused{"x", R"({"history_size":1})", "go together"},
                     refused{"x", R"({"presence":1})", "takes true or false"},

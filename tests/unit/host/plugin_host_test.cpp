@@ -111,8 +111,8 @@ TEST_F(PluginHost, RefusesDescriptorsItCannotUse) {
 }
 
 TEST_F(PluginHost, RefusesAnotherAbiAndSaysWhich) {
-    expect_refused("major", "plugin ABI 2.0, this server has 1.0");
-    expect_refused("minor", "plugin ABI 1.1, this server has 1.0");
+    expect_refused("major", "plugin ABI 2.1, this server has 1.1");
+    expect_refused("minor", "plugin ABI 1.2, this server has 1.1");
 }
 
 TEST_F(PluginHost, RefusesBadAndRepeatedIds) {

@@ -27,12 +27,24 @@ TEST(MetricTable, NamesAreUniqueAndWellFormed) {
         EXPECT_EQ(row.help.empty(), row.name == before) << row.name;
         before = row.name;
     }
-    for (const auto& row : labelled_counter_rows) EXPECT_TRUE(seen.insert(row.name).second) << row.name;
-    for (const auto& row : gauge_rows) EXPECT_TRUE(seen.insert(row.name).second) << row.name;
+    for (const auto& row : labelled_counter_rows) {
+        EXPECT_TRUE(row.name.ends_with("_total")) << row.name;
+        EXPECT_TRUE(seen.insert(row.name).second) << row.name;
+    }
+    // OpenMetrics names a counter's family without _total: a gauge of that name would be the same family.
+    const auto is_gauge = [&seen](std::string_view name) {
+        EXPECT_FALSE(name.ends_with("_total") || seen.contains(std::string(name) + "_total")) << name;
+        EXPECT_TRUE(seen.insert(name).second) << name;
+    };
+    for (const auto& row : gauge_rows) is_gauge(row.name);
+    for (const auto& row : labelled_gauge_rows) is_gauge(row.name);
     for (const auto& row : histogram_rows) {
         EXPECT_TRUE(seen.insert(row.name).second) << row.name;
         EXPECT_LE(row.buckets, metrics_shard::max_buckets) << row.name;
         EXPECT_LT(row.first + row.buckets, 62u) << row.name;
+        const bool unit = row.name.ends_with("_seconds") || row.name.ends_with("_bytes");
+        EXPECT_TRUE(unit || row.scale == 1) << row.name;
+        EXPECT_EQ(row.scale != 1, row.name.ends_with("_seconds")) << row.name;
     }
     for (const auto name : seen) {
         EXPECT_TRUE(name.starts_with("madang_") || name.starts_with("process_")) << name;
@@ -141,6 +153,23 @@ TEST(Metrics, ReadsGaugesAtAScrapeUntilTheyAreRemoved) {
     EXPECT_THAT(all.expose(), HasSubstr("\nmadang_log_lines_total{level=\"warn\"} 3\n"));
 }
 
+TEST(Metrics, ExposesWhatLabelledGaugesReadWithBothLabels) {
+    metrics all;
+    all.set_gauge(labelled_gauge::job_queue_depth, [] {
+        return std::vector<metrics::labelled_value>{{"a", "ready", 2}, {"a", "dead", 1}};
+    });
+    all.set_gauge(labelled_gauge::job_queue_oldest, [] {
+        return std::vector<metrics::labelled_value>{{"a", "", 1.5}};
+    });
+    auto text = all.expose();
+    EXPECT_NE(text.find("madang_job_queue_depth{queue=\"a\",state=\"ready\"} 2"), std::string::npos);
+    EXPECT_NE(text.find("madang_job_queue_depth{queue=\"a\",state=\"dead\"} 1"), std::string::npos);
+    EXPECT_NE(text.find("madang_job_queue_oldest_seconds{queue=\"a\"} 1.5"), std::string::npos);
+    all.set_gauge(labelled_gauge::job_queue_depth, {});
+    text = all.expose();
+    EXPECT_EQ(text.find("madang_job_queue_depth{"), std::string::npos);
+}
+
 TEST(Metrics, ExposesEveryRowOnceWithItsType) {
     metrics all;
     const auto text = all.expose();
@@ -154,6 +183,7 @@ TEST(Metrics, ExposesEveryRowOnceWithItsType) {
     for (const auto& row : counter_rows) typed(row.name, "counter");
     for (const auto& row : labelled_counter_rows) typed(row.name, "counter");
     for (const auto& row : gauge_rows) typed(row.name, "gauge");
+    for (const auto& row : labelled_gauge_rows) typed(row.name, "gauge");
     for (const auto& row : histogram_rows) typed(row.name, "histogram");
 }
 
@@ -176,6 +206,17 @@ TEST(Metrics, ExposesGoldenLines) {
     EXPECT_THAT(text, HasSubstr("\nmadang_plugin_errors_total{plugin=\"a\\\"b\\\\c\\nd\"} 1\n"));
 }
 
+TEST(Metrics, KnownLabelValuesAreThereFromTheStart) {
+    metrics all;
+    EXPECT_THAT(all.expose(), HasSubstr("\nmadang_jobs_ended_total{state=\"FAILURE\"} 0\n"));
+    EXPECT_THAT(all.expose(), HasSubstr("\nmadang_jwks_fetches_total{outcome=\"ok\"} 0\n"));
+    auto& shard = all.new_shard();
+    shard.add(labelled_counter::slow_handlers, "chat", 0);
+    EXPECT_THAT(all.expose(), HasSubstr("\nmadang_slow_handlers_total{plugin=\"chat\"} 0\n"));
+    shard.add(labelled_counter::jobs_ended, "FAILURE", 2);
+    EXPECT_THAT(all.expose(), HasSubstr("\nmadang_jobs_ended_total{state=\"FAILURE\"} 2\n"));
+}
+
 TEST(Metrics, ProcessFiguresAreThere) {
     metrics all;
     EXPECT_GT(all.total(gauge::process_resident), 1e6);
@@ -192,6 +233,7 @@ TEST(MetricsPage, NamesEveryMetricOnce) {
     for (const auto& row : counter_rows) names.insert(row.name);
     for (const auto& row : labelled_counter_rows) names.insert(row.name);
     for (const auto& row : gauge_rows) names.insert(row.name);
+    for (const auto& row : labelled_gauge_rows) names.insert(row.name);
     for (const auto& row : histogram_rows) names.insert(row.name);
     for (const auto name : names) {
         const auto cell = "| `" + std::string(name) + "` |";

@@ -11,13 +11,21 @@
 #include "plugins/host/plugin_host.hpp"
 #include "tests/support/fake_loop.hpp"
 #include "tests/support/memory_transport.hpp"
+#include "tests/support/site_requests.hpp"
 #include "tests/unit/protocol/ws_client.hpp"
 
 namespace madang {
 namespace {
 
+using testing::handshake;
+using testing::header;
+using testing::request;
+
 struct ClientSite : ::testing::Test {
-    ClientSite() { settings.client_message_bytes = 1000; }
+    ClientSite() {
+        settings.client_message_bytes = 1000;
+        settings.client_inbox_bytes = 4000;
+    }
     client_site& site() {
         if (!made)
             made.emplace(client_services{
@@ -25,33 +33,12 @@ struct ClientSite : ::testing::Test {
                 [](const http_request& request) -> result<request_user> {
                     auto token = request.header("authorization");
                     if (token.empty()) return request_user{};
-                    if (token == "Bearer good") return request_user{"7", R"({"id":"7"})"};
+                    if (token == "Bearer good") return request_user{"7", R"({"id":"7"})", ""};
                     return fail(errc::unauthorized, "bad");
                 },
-                [this](class loop&, client_arrival&& got) { arrivals.push_back(std::move(got)); }});
+                [this](class loop&, client_arrival&& got) { arrivals.push_back(std::move(got)); },
+                elsewhere});
         return *made;
-    }
-    http_request request(std::string method, std::string path, header_list headers = {},
-                         std::string body = {}) {
-        http_request r;
-        r.method = std::move(method);
-        const auto question = path.find('?');
-        if (question != std::string::npos) r.query = path.substr(question + 1);
-        r.path = r.raw_path = path.substr(0, question);
-        r.headers = std::move(headers);
-        r.headers.emplace_back("host", "yard.example");
-        r.client = {"192.0.2.1", "99", false, "yard.example"};
-        r.request_id = "r1";
-        r.body = std::move(body);
-        return r;
-    }
-    http_request handshake(std::string path, header_list more = {}) {
-        header_list headers = {{"upgrade", "websocket"},
-                               {"connection", "Upgrade"},
-                               {"sec-websocket-version", "13"},
-                               {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="}};
-        headers.insert(headers.end(), more.begin(), more.end());
-        return request("GET", std::move(path), std::move(headers));
     }
     http_answer ask(http_request r) {
         return site().handle(on, r,
@@ -77,11 +64,6 @@ struct ClientSite : ::testing::Test {
         arrivals.clear();
         return result;
     }
-    static std::string header(const http_response& response, std::string_view name) {
-        for (const auto& [key, value] : response.headers)
-            if (key == name) return value;
-        return "";
-    }
     void write(client_arrival& to, std::string_view bytes) {
         const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
         EXPECT_EQ(to.io->write_some(&part, 1).bytes, bytes.size());
@@ -92,6 +74,7 @@ struct ClientSite : ::testing::Test {
     }
 
     options settings;
+    decltype(client_services::elsewhere) elsewhere;
     testing::fake_loop on;
     std::list<testing::memory_peer> peers;  // one per arrival
     testing::memory_peer* peer = nullptr;
@@ -146,17 +129,25 @@ TEST_F(ClientSite, AnswersTheSubprotocolsThatItSpeaks) {
     EXPECT_EQ(chosen("centrifuge-protobuf, centrifuge-json"), "centrifuge-json");
     EXPECT_EQ(chosen("bearer, abc"), "bearer");
     EXPECT_EQ(chosen("other"), "");
-    EXPECT_EQ(refused(handshake("/connection/websocket", {{"sec-websocket-protocol", "centrifuge-protobuf"}}))
-                  .status,
-              400u);
 }
 
 TEST_F(ClientSite, RefusesProtobufHoweverItIsAskedFor) {
     const header_list binary{{"content-type", "application/octet-stream"}};
-    EXPECT_EQ(refused(request("POST", "/connection/http_stream", binary, "{}")).status, 400u);
+    const auto told = refused(request("POST", "/connection/http_stream", binary, "{}"));
+    EXPECT_EQ(told.status, 200u);
+    EXPECT_EQ(header(told, "Content-Type"), "application/octet-stream");
+    EXPECT_EQ(told.body, "\x1f\"\x1dZ\x1b\b\xb2\x1b\x12\x16inappropriate protocol");
+    EXPECT_EQ(told.body.size(), 32u);
+    EXPECT_EQ(refused(request("POST", "/connection/uni_http_stream", binary, "{}")).status, 400u);
     EXPECT_EQ(refused(request("POST", "/emulation", binary, "{}")).status, 400u);
-    EXPECT_EQ(refused(handshake("/connection/websocket?cf_protocol=protobuf")).status, 400u);
-    EXPECT_TRUE(arrive(handshake("/connection/websocket?cf_protocol=json")).io);
+    const auto by_name =
+        arrive(handshake("/connection/websocket", {{"sec-websocket-protocol", "centrifuge-protobuf"}}));
+    EXPECT_EQ(by_name.default_subprotocol, "centrifuge-protobuf");
+    EXPECT_EQ(by_name.entry.refused, 3506u);
+    const auto by_query = arrive(handshake("/connection/websocket?cf_protocol=protobuf"));
+    EXPECT_EQ(by_query.default_subprotocol, "");
+    EXPECT_EQ(by_query.entry.refused, 3506u);
+    EXPECT_EQ(arrive(handshake("/connection/websocket?cf_protocol=json")).entry.refused, 0u);
 }
 
 TEST_F(ClientSite, SaysWhatAWebSocketNeeds) {
@@ -261,7 +252,8 @@ TEST_F(ClientSite, BringsEmulatedCommandsToTheirSession) {
     const auto session = got.entry.session;
     got.io.reset();
     EXPECT_EQ(site().emulated_sessions(), 0u);
-    EXPECT_EQ(refused(request("POST", "/emulation", {}, emulated(session, "{}"))).status, 404u);
+    EXPECT_EQ(refused(request("POST", "/emulation", {}, emulated(session, "{}"))).status, 204u)
+        << "the stream's end told its client";
 }
 
 TEST_F(ClientSite, RefusesEmulatedCommandsThatCannotBeBrought) {
@@ -269,7 +261,7 @@ TEST_F(ClientSite, RefusesEmulatedCommandsThatCannotBeBrought) {
     const auto status = [&](std::string body) {
         return refused(request("POST", "/emulation", {}, body)).status;
     };
-    EXPECT_EQ(status(emulated("0123456789abcdef0123456789abcdef", "{}")), 404u);
+    EXPECT_EQ(status(emulated("0123456789abcdef0123456789abcdef", "{}")), 204u);
     EXPECT_EQ(status(emulated(got.entry.session, "{}", "node2")), 404u);
     for (auto body : {"", "{", "[]", "null", "{}", R"({"session":1,"node":"node1","data":"x"})",
                       R"({"session":"s","node":"node1"})", R"({"session":"s","node":"node1","data":{}})",
@@ -280,6 +272,43 @@ TEST_F(ClientSite, RefusesEmulatedCommandsThatCannotBeBrought) {
     EXPECT_EQ(refused(request("GET", "/emulation")).status, 405u);
     for (int i = 0; i < 4; ++i) EXPECT_EQ(status(emulated(got.entry.session, std::string(900, 'x'))), 204u);
     EXPECT_EQ(status(emulated(got.entry.session, std::string(900, 'x'))), 429u);
+}
+
+TEST_F(ClientSite, BringsCommandsOfAnotherNodesSessionThere) {
+    std::vector<std::string> brought;
+    std::function<void(result<session_mail_outcome>)> done;
+    elsewhere = [&](std::string_view node, session_mail what, auto then) {
+        brought.push_back(std::string(node) + " " + what.session + " " + what.text);
+        done = std::move(then);
+    };
+    settings.allowed_origins = {"https://a.example"};
+    const auto answered = [&](result<session_mail_outcome> came) {
+        replies.clear();
+        const auto answer = ask(request("POST", "/emulation", {{"origin", "https://a.example"}},
+                                        emulated("s", "{\"id\":2}", "node2")));
+        EXPECT_TRUE(std::holds_alternative<awaiting_reply>(answer));
+        EXPECT_TRUE(replies.empty());
+        done(std::move(came));
+        EXPECT_EQ(replies.size(), 1u);
+        EXPECT_EQ(header(replies.at(0), "Access-Control-Allow-Origin"), "https://a.example");
+        return replies.at(0).status;
+    };
+    EXPECT_EQ(answered(session_mail_outcome::delivered), 204u);
+    EXPECT_EQ(brought, std::vector<std::string>{"node2 s {\"id\":2}"});
+    EXPECT_EQ(answered(session_mail_outcome::unknown), 204u) << "as here";
+    EXPECT_EQ(answered(session_mail_outcome::full), 429u);
+    EXPECT_EQ(answered(fail(errc::not_found)), 404u);
+    EXPECT_EQ(answered(fail(errc::busy)), 503u);
+    EXPECT_EQ(header(replies.at(0), "Retry-After"), "1");
+    EXPECT_EQ(on.metrics().value(labelled_counter::emulation_refused, "unreachable"), 1u);
+}
+
+TEST_F(ClientSite, TakesCommandsThatCameInAtAnotherNode) {
+    auto got = arrive(request("POST", "/connection/http_stream", {}, "{}"));
+    EXPECT_EQ(site().deliver(got.entry.session, "{\"id\":2}"), session_mail_outcome::delivered);
+    EXPECT_EQ(site().deliver("none", "{}"), session_mail_outcome::unknown);
+    for (int i = 0; i < 4; ++i) site().deliver(got.entry.session, std::string(990, 'x'));
+    EXPECT_EQ(site().deliver(got.entry.session, std::string(990, 'x')), session_mail_outcome::full);
 }
 
 TEST_F(ClientSite, RefusesBodiesThatAreTooLarge) {

@@ -8,9 +8,14 @@
 #include "plugins/host/plugin_host.hpp"
 #include "tests/support/fake_loop.hpp"
 #include "tests/support/memory_transport.hpp"
+#include "tests/support/site_requests.hpp"
 
 namespace madang {
 namespace {
+
+using testing::handshake;
+using testing::header;
+using testing::request;
 
 madang_str str(const char* text) { return {text, std::strlen(text)}; }
 
@@ -116,16 +121,6 @@ struct PublicSite : ::testing::Test {
                                    [this] { return ready; },
                                    {}});
     }
-    http_request request(std::string method, std::string path, header_list headers = {}) {
-        http_request r;
-        r.method = std::move(method);
-        r.path = r.raw_path = std::move(path);
-        r.headers = std::move(headers);
-        r.headers.emplace_back("host", "yard.example");
-        r.client = {"192.0.2.1", "99", false, "yard.example"};
-        r.request_id = "r1";
-        return r;
-    }
     http_answer ask(http_request r) {
         return site->handle(loop, r,
                             [this](http_response response) { replies.push_back(std::move(response)); });
@@ -140,14 +135,6 @@ struct PublicSite : ::testing::Test {
         replies.clear();
         return result;
     }
-    http_request handshake(std::string path, header_list more = {}) {
-        header_list headers = {{"upgrade", "websocket"},
-                               {"connection", "Upgrade"},
-                               {"sec-websocket-version", "13"},
-                               {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="}};
-        headers.insert(headers.end(), more.begin(), more.end());
-        return request("GET", std::move(path), std::move(headers));
-    }
     bool take(http_request r) {
         auto answer = ask(std::move(r));
         auto* taker = std::get_if<take_over>(&answer);
@@ -155,13 +142,6 @@ struct PublicSite : ::testing::Test {
         taker->by({std::make_unique<testing::memory_transport>(peer), "left", {}});
         return upgraded.size() == 1;
     }
-    static std::string value(const http_response& response, std::string_view name) {
-        for (const auto& [n, v] : response.headers) {
-            if (n == name) return v;
-        }
-        return "";
-    }
-
     testing::fake_loop loop;
     testing::memory_peer peer{loop};
     no_layer layer;
@@ -193,7 +173,7 @@ TEST_F(PublicSite, CallsTheViewOfTheMethod) {
     EXPECT_EQ(now(request("GET", "/api/42")).body, "42");
     auto refused = now(request("DELETE", "/api/thing"));
     EXPECT_EQ(refused.status, 405u);
-    EXPECT_EQ(value(refused, "Allow"), "GET, POST, PUT");
+    EXPECT_EQ(header(refused, "Allow"), "GET, POST, PUT");
     EXPECT_EQ(now(request("GET", "/api/none")).status, 404u);
 }
 
@@ -236,7 +216,7 @@ TEST_F(PublicSite, RunsSyncViewsOnThePool) {
     replies.clear();
     auto busy = now(request("GET", "/api/sync"));
     EXPECT_EQ(busy.status, 503u);
-    EXPECT_EQ(value(busy, "Retry-After"), "1");
+    EXPECT_EQ(header(busy, "Retry-After"), "1");
 }
 
 TEST_F(PublicSite, RefusesBadCredentialsEverywhere) {
@@ -246,9 +226,9 @@ TEST_F(PublicSite, RefusesBadCredentialsEverywhere) {
 
 TEST_F(PublicSite, AddsCorsHeadersToImmediateAndLaterAnswers) {
     header_list origin = {{"origin", "https://page.example"}};
-    EXPECT_EQ(value(now(request("GET", "/api/thing", origin)), "Access-Control-Allow-Origin"),
+    EXPECT_EQ(header(now(request("GET", "/api/thing", origin)), "Access-Control-Allow-Origin"),
               "https://page.example");
-    EXPECT_EQ(value(now(request("GET", "/none", origin)), "Access-Control-Allow-Origin"),
+    EXPECT_EQ(header(now(request("GET", "/none", origin)), "Access-Control-Allow-Origin"),
               "https://page.example");
     auto preflight = request("OPTIONS", "/api/thing", origin);
     preflight.headers.emplace_back("access-control-request-method", "PUT");
@@ -315,7 +295,7 @@ TEST_F(PublicSite, RefusesBrokenHandshakes) {
     old.headers[2].second = "8";
     auto answer = now(std::move(old));
     EXPECT_EQ(answer.status, 426u);
-    EXPECT_EQ(value(answer, "Sec-WebSocket-Version"), "13");
+    EXPECT_EQ(header(answer, "Sec-WebSocket-Version"), "13");
     auto keyless = handshake("/ws/chat/a/");
     keyless.headers.erase(keyless.headers.begin() + 3);
     EXPECT_EQ(now(std::move(keyless)).status, 400u);
@@ -324,7 +304,7 @@ TEST_F(PublicSite, RefusesBrokenHandshakes) {
 TEST_F(PublicSite, TellsAPlainGetToUpgrade) {
     auto answer = now(request("GET", "/ws/chat/a/"));
     EXPECT_EQ(answer.status, 426u);
-    EXPECT_EQ(value(answer, "Upgrade"), "websocket");
+    EXPECT_EQ(header(answer, "Upgrade"), "websocket");
 }
 
 TEST(InternalSite, ShowsMetricsAndNothingOfThePublicSite) {
@@ -342,6 +322,27 @@ TEST(InternalSite, ShowsMetricsAndNothingOfThePublicSite) {
     EXPECT_EQ(get("/healthz").status, 200u);
     EXPECT_EQ(get("/").status, 404u);
     EXPECT_EQ(get("/ws/chat/a/").status, 404u);
+}
+
+TEST(InternalSite, ReadinessSaysWhatIsWrongAndNoReasonToTakeClientsAway) {
+    std::string remark;
+    bool ready = true;
+    internal_site site([] { return std::string(); }, [&] { return ready; }, nullptr, {},
+                       [&] { return remark; });
+    const auto get = [&] {
+        http_request request;
+        request.method = "GET";
+        request.path = "/readyz";
+        testing::fake_loop on;
+        return std::get<http_response>(site.handle(on, request, {}));
+    };
+    EXPECT_EQ(get().body, "ready\n");
+    remark = "no quorum\n";
+    EXPECT_EQ(get().status, 200u);
+    EXPECT_EQ(get().body, "ready\nno quorum\n");
+    ready = false;
+    EXPECT_EQ(get().status, 503u);
+    EXPECT_EQ(get().body, "not ready\n");
 }
 
 }  // namespace

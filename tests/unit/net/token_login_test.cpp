@@ -84,7 +84,7 @@ TEST_F(TokenLogin, NeverWaitsForTheKeySet) {
     const auto key = test::signing_key::ed25519();
     fake_fetcher fetcher;
     metrics_shard counts;
-    jwks_cache keys("https://keys.example/", std::chrono::hours(1), fetcher, clock, counts);
+    jwks_cache keys("https://keys.example/", jwks_limits{}, fetcher, clock, counts);
     const jwt_verifier by_set(jwt_settings{}, clock, &keys);
     const auto by_keys = token_login(by_set);
     http_request request;

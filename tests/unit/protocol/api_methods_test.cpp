@@ -26,11 +26,13 @@ using ::testing::Not;
 
 struct ApiMethods : ::testing::Test {
     std::shared_ptr<const api_request> request(std::string body) {
-        return std::make_shared<const api_request>(api_request{
-            streams, limits, rights, std::move(body), [this](const api_method* method, const error* wrong) {
-                notes.push_back((method ? std::string(method->name) : "?") +
-                                (wrong ? " " + std::string(describe(wrong->code).name) : ""));
-            }});
+        return std::make_shared<const api_request>(
+            api_request{streams, limits, rights, std::move(body),
+                        [this](const api_method* method, const error* wrong) {
+                            notes.push_back((method ? std::string(method->name) : "?") +
+                                            (wrong ? " " + std::string(describe(wrong->code).name) : ""));
+                        },
+                        back_up});
     }
     void start(std::string_view method, std::string params) {
         const auto task = request(std::move(params));
@@ -56,6 +58,14 @@ struct ApiMethods : ::testing::Test {
     }
 
     testing::fake_streams streams;
+    std::vector<std::string> backups;
+    decltype(api_request::back_up) back_up = [this](const std::string& name, auto done) {
+        backups.push_back(name);
+        if (streams.failing)
+            done(*streams.failing);
+        else
+            done("/backups/" + name);
+    };
     api_limits limits;
     api_right rights = api_right::all;
     std::vector<std::string> notes;
@@ -105,6 +115,20 @@ TEST_F(ApiMethods, GiveThePortsErrorOn) {
     }
 }
 
+TEST_F(ApiMethods, BackupTakesANameThatCanDoNoHarmInAPath) {
+    EXPECT_EQ(good("backup", R"({"name":"a-1_b.c"})"), (json{{"folder", "/backups/a-1_b.c"}}));
+    EXPECT_EQ(good("backup", "{\"name\":\"" + std::string(100, 'x') + "\"}")["folder"],
+              "/backups/" + std::string(100, 'x'));
+    for (const std::string name : {"", ".", "..", ".hidden", "a/b", "/etc", "a b", "ä", "a\\u0000b"})
+        EXPECT_EQ(bad("backup", "{\"name\":\"" + name + "\"}").code, errc::bad_request) << name;
+    EXPECT_EQ(bad("backup", "{\"name\":\"" + std::string(101, 'x') + "\"}").code, errc::bad_request);
+    for (const auto params : {"{}", R"({"name":7})", "[]"})
+        EXPECT_EQ(bad("backup", params).code, errc::bad_request);
+    EXPECT_EQ(backups.size(), 2u);
+    back_up = nullptr;
+    EXPECT_EQ(bad("backup", R"({"name":"a"})").code, errc::not_available);
+}
+
 TEST_F(ApiMethods, NeedTheirRight) {
     const std::map<std::string_view, api_right> needs = {{"publish", api_right::publish},
                                                          {"broadcast", api_right::publish},
@@ -119,6 +143,7 @@ TEST_F(ApiMethods, NeedTheirRight) {
                                                          {"history_remove", api_right::manage},
                                                          {"channels", api_right::read},
                                                          {"info", api_right::read},
+                                                         {"backup", api_right::manage},
                                                          {"batch", api_right::none}};
     ASSERT_EQ(api_methods().size(), needs.size());
     for (const auto& each : api_methods()) {

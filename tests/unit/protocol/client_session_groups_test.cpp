@@ -50,8 +50,9 @@ const row rows[] = {
     {"TagFilter", subscribe_to("x", R"(,"tf":{"key":"a","cmp":"eq","val":"b"})"),
      error(108, "not available")},
     {"NoTagFilter", subscribe_to("x", R"(,"tf":null)"), R"({"id":5,"subscribe":{}})"},
-    {"DeltaIsNotNegotiated", subscribe_to("x", R"(,"delta":"fossil","flag":1)"),
-     R"({"id":5,"subscribe":{}})"},
+    {"Delta", subscribe_to("x", R"(,"delta":"fossil","flag":1)"), error(108, "not available")},
+    {"NoDelta", subscribe_to("x", R"(,"delta":"","flag":1)"), R"({"id":5,"subscribe":{}})"},
+    {"DeltaThatIsNoTextEnds", subscribe_to("x", R"(,"delta":1)"), "", "3501 bad request"},
     {"Denied", subscribe_to("x"), error(103, "permission denied"), "",
      [](talk& t) {
          t.port.on_subscribe = [](auto&) { return no<subscription_grant>(errc::permission_denied); };
@@ -639,6 +640,104 @@ TEST(ClientServerCommand, Unsubscribes) {
     EXPECT_EQ(t.session.subscriptions(), 0u);
     t.port.run();
     EXPECT_EQ(t.heard(), "");
+}
+
+// ------------------------------------------------------------------------------------------- in one frame
+
+TEST(ClientOrder, WhatAsksAboutAGroupWaitsForItsSubscribe) {
+    talk t;
+    t.connected();
+    std::vector<bool> by_subscriber;
+    t.port.on_publish = [&](auto&, bool subscribed) {
+        by_subscriber.push_back(subscribed);
+        return yes<publish_grant>();
+    };
+    t.port.page = history_page{{"e", 4}, {}};
+    t.session.on_message(R"({"id":2,"subscribe":{"channel":"x"}})"
+                         "\n"
+                         R"({"id":3,"history":{"channel":"x"}})"
+                         "\n"
+                         R"({"id":4,"publish":{"channel":"x","data":1}})"
+                         "\n"
+                         R"({"id":5,"presence_stats":{"channel":"x"}})"
+                         "\n"
+                         R"({"id":6,"rpc":{"data":7}})");
+    EXPECT_EQ(t.port.history_asked.group, "");
+    t.port.run();
+    EXPECT_EQ(t.heard(),
+              R"({"id":6,"rpc":{"data":7}} | {"id":2,"subscribe":{}} | )"
+              R"({"id":3,"history":{"epoch":"e","offset":4}} | )"
+              R"({"id":5,"presence_stats":{"num_clients":0,"num_users":0}} | {"id":4,"publish":{}})");
+    EXPECT_EQ(by_subscriber, std::vector<bool>{true});
+}
+
+TEST(ClientOrder, OtherGroupsDoNotWait) {
+    talk t;
+    t.subscribed("y");
+    t.session.on_message(R"({"id":3,"subscribe":{"channel":"x"}})"
+                         "\n"
+                         R"({"id":4,"history":{"channel":"y"}})");
+    EXPECT_EQ(t.port.history_asked.group, "y");
+}
+
+TEST(ClientOrder, BehindARefusedSubscribeItIsAnsweredAsWithoutOne) {
+    talk t;
+    t.connected();
+    t.port.on_subscribe = [](auto&) { return no<subscription_grant>(errc::permission_denied); };
+    bool by_subscriber = true;
+    t.port.on_publish = [&](auto&, bool subscribed) {
+        by_subscriber = subscribed;
+        return no<publish_grant>(errc::permission_denied);
+    };
+    EXPECT_EQ(t.say(subscribe_to("x") + "\n" + R"({"id":5,"publish":{"channel":"x","data":1}})"),
+              error(103, "permission denied") + " | " + error(103, "permission denied"));
+    EXPECT_FALSE(by_subscriber);
+}
+
+TEST(ClientOrder, BehindWhatWaitsEverythingAboutThatGroupWaitsInLine) {
+    talk t;
+    t.connected();
+    EXPECT_EQ(t.say(R"({"id":2,"subscribe":{"channel":"x"}})"
+                    "\n"
+                    R"({"id":3,"presence_stats":{"channel":"x"}})"
+                    "\n"
+                    R"({"id":4,"unsubscribe":{"channel":"x"}})"
+                    "\n"
+                    R"({"id":5,"subscribe":{"channel":"x"}})"),
+              R"({"id":2,"subscribe":{}} | {"id":4,"unsubscribe":{}} | )"
+              R"({"id":3,"presence_stats":{"num_clients":0,"num_users":0}} | )"
+              R"({"id":5,"subscribe":{}})");
+    EXPECT_EQ(t.port.calls, (calls{"subscribe x", "go_live x", "unsubscribe x", "subscribe x", "go_live x"}));
+}
+
+TEST(ClientOrder, WhatTheServersUnsubscribeLeavesBehindIsAnswered) {
+    talk t;
+    t.connected();
+    t.session.on_message(subscribe_to("x") + "\n" + R"({"id":6,"presence_stats":{"channel":"x"}})");
+    client_command what;
+    what.what = client_command::verb::unsubscribe;
+    t.session.on_command(what);
+    t.port.run();
+    EXPECT_EQ(t.heard(), error(103, "permission denied") +
+                             R"( | {"id":6,"presence_stats":{"num_clients":0,"num_users":0}})");
+}
+
+TEST(ClientOrder, WhatWaitsCountsAsCommandsWithoutAnAnswer) {
+    talk t;
+    t.connected();
+    t.limits.commands_waiting = 3;
+    const std::string ask = R"({"id":6,"presence_stats":{"channel":"x"}})";
+    for (int round = 0; round < 3; ++round) {
+        t.session.on_message(subscribe_to("x") + "\n" + ask + "\n" + ask);
+        EXPECT_EQ(t.closed(), "");
+        t.port.run();
+        t.say(R"({"id":7,"unsubscribe":{"channel":"x"}})");
+    }
+    t.limits.waiting_bytes = 200;
+    t.session.on_message(subscribe_to("x") + "\n" + ask);
+    EXPECT_EQ(t.closed(), "");
+    t.session.on_message(ask + std::string(100, ' '));
+    EXPECT_EQ(t.closed(), "3013 too many requests");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/core/close_codes.hpp"
 #include "tests/unit/protocol/client_talk.hpp"
 
 namespace madang {
@@ -459,6 +460,19 @@ TEST(ClientSession, IsSilentOnceItIsOver) {
     t.session.ended();
     EXPECT_EQ(t.heard(), "");
     EXPECT_TRUE(t.port.calls.empty());
+}
+
+TEST(ClientSession, OneThatIsNotWelcomeIsToldSoAtOnce) {
+    testing::fake_client_port port;
+    session_limits limits;
+    client_session session(
+        port, limits,
+        {"c1", "websocket", "", false, std::make_shared<scope>(), close_code::inappropriate_protocol});
+    session.start();
+    EXPECT_EQ(port.closed,
+              std::make_pair(close_code::inappropriate_protocol, std::string("inappropriate protocol")));
+    session.on_message(R"({"id":1,"connect":{}})");
+    EXPECT_TRUE(port.later.empty());
 }
 
 }  // namespace

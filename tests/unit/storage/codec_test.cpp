@@ -5,18 +5,12 @@
 #include <algorithm>
 #include <random>
 
+#include "tests/support/hex.hpp"
+
 namespace madang {
 namespace {
 
-std::string hex(std::string_view bytes) {
-    std::string text;
-    for (const char each : bytes) {
-        constexpr char digits[] = "0123456789abcdef";
-        text += digits[static_cast<unsigned char>(each) >> 4];
-        text += digits[static_cast<unsigned char>(each) & 15];
-    }
-    return text;
-}
+using test::hex;
 
 // These bytes are what is on the disks of others: a test that has to be changed means a new format version.
 TEST(Codec, KeysAreTheirGoldenBytes) {

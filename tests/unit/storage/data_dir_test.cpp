@@ -1,17 +1,22 @@
 #include "storage/data_dir.hpp"
 
 #include <gmock/gmock.h>
+#include <rocksdb/db.h>
 
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
+#include "storage/job_record.hpp"
 #include "storage/store_tools.hpp"
 #include "tests/support/store_world.hpp"
+#include "tests/unit/storage/job_words.hpp"
 
 namespace madang::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 namespace fs = std::filesystem;
 
 class DataDir : public testing::Test {
@@ -51,7 +56,7 @@ TEST_F(DataDir, ItsNumberOfShardsIsFixed) {
 TEST_F(DataDir, ANewerFormatIsRefused) {
     world_.open();
     world_.close();
-    write("format", "madang store\nformat 2\nshards 4\nwhatever follows\n");
+    write("format", "madang store\nformat 4\nshards 4\nwhatever follows\n");
     EXPECT_THAT(refusal(), HasSubstr("newer"));
 }
 
@@ -108,6 +113,128 @@ TEST_F(DataDir, IsCheckedDumpedCopiedAndRestored) {
     world_.open();
     EXPECT_EQ(page(*world_.it, history("a:b")).top, (position{"remade", 5}));
     EXPECT_EQ(world_.it->stale_presence().size(), 1u);
+}
+
+// One job or more in every place that there is, and every kind of row.
+void fill_with_jobs(store& of) {
+    const auto heard = std::make_shared<job_listener>();
+    of.watch_jobs([heard](job_effects&& what) { heard->take(std::move(what)); });
+    auto at_once = spec("runs", "limited");
+    at_once.limit = {"one", 0, 0, 1};
+    auto parked = at_once;
+    parked.id = "parked";
+    ask_job(of, enqueue({at_once, parked})).value();
+    ask_job(of, offer(1, 2, {"limited"})).value();
+    const auto runs = heard->taken().assigned.at(0);
+    ask_job(of, jc::checkpoint{{"runs", runs.token}, "half"}).value();
+
+    auto fails = spec("fails", "bad");
+    fails.notify_group = "user:1";
+    auto rate = spec("rated", "bad");
+    rate.limit = {"slow", 1, 3'600'000, 0};
+    ask_job(of, enqueue({fails, rate})).value();
+    ask_job(of, offer(2, 2, {"bad"})).value();
+    for (const auto& each : heard->taken().assigned)
+        if (each.spec->id == "fails")
+            ask_job(of, failed({"fails", each.token}, jc::fail::verdict::dead)).value();
+
+    auto ready = spec("ready"), eta = spec("eta"), countdown = spec("countdown"), head = spec("head", "head"),
+         other = spec("other", "later"), body = spec("body");
+    ready.expires_ms = noon + 1000;
+    ready.unique = "t.run:k";
+    eta.eta_ms = noon + 1000;
+    countdown.countdown_ms = 1000;
+    head.part_of = {"chord", 0};
+    other.part_of = {"chord", 1};
+    body.waits = true;
+    auto more = enqueue({ready, eta, countdown, head, other, body});
+    more.barriers = {{"chord", 2, {"body"}, {}}};
+    more.idempotency_key = "once";
+    ask_job(of, more).value();
+    ask_job(of, offer(3, 1, {"head"})).value();
+    ask_job(of, succeed({"head", heard->taken().assigned.at(0).token})).value();
+    ask_job(of, jc::pause{"q", true}).value();
+    ask_job(of, jc::put_schedule{"nightly", R"({"task":"t","every":"1h"})", "api", noon}).value();
+}
+
+TEST_F(DataDir, ItsJobsAreCheckedAndDumped) {
+    fill_with_jobs(world_.open());
+    world_.close();
+    std::ostringstream checked, dumped;
+    ASSERT_TRUE(check_store(path_, checked)) << checked.str();
+    EXPECT_THAT(checked.str(), HasSubstr("jobs: 10 records"));
+    ASSERT_TRUE(dump_store(path_, dumped)) << dumped.str();
+    for (const auto* each :
+         {"barrier", "result", "checkpoint", "dead", "due_elapsed", "due_wall", "expires", "parked", "leases",
+          "numbers", "news", "start", "paused", "counts", "schedule", "idempotency", "unique", "rate"})
+        EXPECT_THAT(dumped.str(), HasSubstr(R"("kind":")" + std::string(each) + "\""));
+    for (const auto* each : {R"("job":"ready","kwargs":"{}","losses":0,"number")",
+                             R"("error":{"message":"it broke","type":"Oops"})", R"("column":"job_order")",
+                             R"("column":"job_ready")"})
+        EXPECT_THAT(dumped.str(), HasSubstr(each));
+}
+
+TEST_F(DataDir, ACheckNamesTheJobsThatDoNotFit) {
+    fill_with_jobs(world_.open());
+    world_.close();
+    {
+        auto bytes = open_rocks_kv(world_.settings).value();
+        const auto batch = bytes->new_batch();
+        batch->remove(column::jobs, "ready");  // its place stays
+        batch->remove(column::job_rows, keys::job_row(keys::row::due_wall, noon + 1000, "eta"));
+        batch->put(column::job_rows, keys::job_row(keys::row::counts, "limited"), "rubbish");
+        bytes->commit(*batch).value();
+        bytes->close().value();
+    }
+    std::ostringstream checked;
+    EXPECT_EQ(check_store(path_, checked).error().code, errc::storage_failed);
+    for (const auto* each : {R"("name":"ready","problem":"a place of a job that is not there")",
+                             R"("name":"eta","problem":"nothing will begin it")",
+                             R"("name":"limited","problem":"its counts are not what it has")",
+                             R"("column":"job_rows","group":"","problem":"damaged")"})
+        EXPECT_THAT(checked.str(), HasSubstr(each));
+    EXPECT_THAT(checked.str(), Not(HasSubstr("all is well")));
+}
+
+// A folder as the versions before jobs wrote it: other columns, another number.
+TEST_F(DataDir, AFolderOfFormat1GainsTheJobs) {
+    world_.open();
+    ask(*world_.it, store_request(publish("a", "1")));
+    world_.close();
+    {
+        const auto name = (path_ / "db").string();
+        std::vector<std::string> present;
+        ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, name, &present).ok());
+        std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
+        for (const auto& each : present) wanted.emplace_back(each, rocksdb::ColumnFamilyOptions());
+        std::vector<rocksdb::ColumnFamilyHandle*> opened;
+        rocksdb::DB* db = nullptr;
+        ASSERT_TRUE(rocksdb::DB::Open({}, name, wanted, &opened, &db).ok());
+        for (auto* each : opened) {
+            if (each->GetName().starts_with("job")) {
+                EXPECT_TRUE(db->DropColumnFamily(each).ok());
+            }
+            db->DestroyColumnFamilyHandle(each);
+        }
+        EXPECT_TRUE(db->Close().ok());
+        delete db;
+    }
+    fs::remove(path_ / "progress");  // this was no madang's work
+    write("format", format_text(4, 1));
+    std::ostringstream checked;
+    ASSERT_TRUE(check_store(path_, checked)) << checked.str();  // which changes nothing
+    EXPECT_THAT(checked.str(), HasSubstr("publications: 1 records"));
+    std::ifstream before(path_ / "format");
+    EXPECT_EQ(std::string((std::istreambuf_iterator<char>(before)), {}), format_text(4, 1));
+
+    world_.open();
+    EXPECT_EQ(page(*world_.it, history("a")).top, (position{"remade", 1}));
+    fill_with_jobs(*world_.it);
+    world_.close();
+    std::ifstream after(path_ / "format");
+    EXPECT_EQ(std::string((std::istreambuf_iterator<char>(after)), {}), format_text(4));
+    world_.open();
+    EXPECT_EQ(job_as<job_view>(ask_job(*world_.it, jq::find{"eta"})).state, job_state::scheduled);
 }
 
 TEST_F(DataDir, OpensAsTheOptionsSay) {

@@ -3,15 +3,20 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
+#include <set>
 
+#include "storage/store_tools.hpp"
 #include "tests/support/faulty_file_system.hpp"
 #include "tests/support/store_world.hpp"
+#include "tests/unit/storage/job_words.hpp"
 
 namespace madang::test {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::UnorderedElementsAre;
 namespace fs = std::filesystem;
 
 class Durability : public testing::Test {
@@ -76,6 +81,14 @@ TEST_F(Durability, IdempotencyKeysOutliveTheProcess) {
     EXPECT_TRUE(as<published>(ask(*world_.it, store_request(what))).repeated);
 }
 
+TEST_F(Durability, ARenewedEpochOutlivesTheProcess) {
+    world_.open();
+    ask(*world_.it, {publish("a", "1"), commands::renew{"a", "again", noon}});
+    kill();
+    world_.open();
+    EXPECT_EQ(page(*world_.it, history("a", 0)).top, (position{"again", 1}));
+}
+
 TEST_F(Durability, WhoDidNotLeaveIsStaleUntilSaidToHaveLeft) {
     world_.open();
     ask(*world_.it, store_request(enter("a", "c1", "u1")));
@@ -83,14 +96,62 @@ TEST_F(Durability, WhoDidNotLeaveIsStaleUntilSaidToHaveLeft) {
     kill();
     world_.open();
     auto stale = world_.it->stale_presence();
-    std::sort(stale.begin(), stale.end());
-    EXPECT_THAT(stale, ElementsAre(std::pair<std::string, std::string>("a", "c1"),
-                                   std::pair<std::string, std::string>("b", "c2")));
+    EXPECT_THAT(stale, UnorderedElementsAre(stale_entry{"a", "c1", "one"}, stale_entry{"b", "c2", "one"}));
     EXPECT_EQ(as<presence_counts>(ask(*world_.it, store_request(queries::presence_stats{"a"}))).clients, 1u);
     EXPECT_TRUE(as<presence_change>(ask(*world_.it, store_request(leave("a", "c1")))).changed);
     kill();
     world_.open();
     EXPECT_EQ(world_.it->stale_presence().size(), 1u);
+}
+
+TEST_F(Durability, WhoEnteredAgainIsNotStaleAnyMore) {
+    world_.open();
+    for (const auto client : {"c1", "c2", "c3"}) ask(*world_.it, store_request(enter("a", client, "u")));
+    kill();
+    world_.open();
+    const auto leave_as = [](const char* client, const char* incarnation) {
+        auto what = leave("a", client);
+        what.stale_of = incarnation;
+        return what;
+    };
+    auto got = ask(*world_.it, {enter("a", "c1", "u", "two"), leave_as("c1", "one"), leave_as("c2", "zero"),
+                                leave_as("c2", "one"), leave_as("c2", "one"), leave("a", "c3")});
+    EXPECT_FALSE(as<presence_change>(got[1]).changed);
+    EXPECT_FALSE(as<presence_change>(got[2]).changed);
+    EXPECT_TRUE(as<presence_change>(got[3]).changed);
+    EXPECT_FALSE(as<presence_change>(got[4]).changed);
+    EXPECT_TRUE(as<presence_change>(got[5]).changed);
+    EXPECT_EQ(as<presence_counts>(ask(*world_.it, store_request(queries::presence_stats{"a"}))).clients, 1u);
+}
+
+TEST_F(Durability, ABackupOfTheRunningStoreHoldsWhatWasCommittedBefore) {
+    world_.open();
+    for (int i = 1; i <= 50; ++i)
+        put("a", std::to_string(i), i % 5 ? durability::buffered : durability::synced);
+    ask(*world_.it, store_request(enter("a", "c", "u")));
+    const auto back_up = [&](const fs::path& to) {
+        auto made = std::make_shared<std::promise<result<void>>>();
+        world_.it->back_up(to, [made](result<void> done) { made->set_value(done); });
+        return made->get_future();
+    };
+    auto first = back_up(folder_.path() / "one");
+    for (int i = 51; i <= 100; ++i) put("a", std::to_string(i));
+    EXPECT_TRUE(first.get());
+    EXPECT_EQ(back_up(folder_.path() / "one").get().error().code, errc::invalid_option) << "it exists";
+    EXPECT_EQ(world_.counts->total(labelled_counter::store_backups, "ok"), 1u);
+    EXPECT_EQ(world_.counts->total(labelled_counter::store_backups, "invalid_option"), 1u);
+    put("a", "101");
+    world_.close();
+    ASSERT_TRUE(restore_store(folder_.path() / "one", folder_.path() / "restored"));
+    disk_world other(folder_.path() / "restored");
+    other.open();
+    const auto all = page(*other.it, history("a", 1000));
+    EXPECT_EQ(all.top.epoch, "remade") << "nobody knows what followed";
+    EXPECT_GE(all.top.offset, 50u);
+    EXPECT_LE(all.top.offset, 100u);
+    EXPECT_EQ(other.it->stale_presence().size(), 1u);
+    EXPECT_EQ(as<published>(ask(*other.it, store_request(publish("a", "next")))).at.offset,
+              all.top.offset + 1);
 }
 
 TEST_F(Durability, APowerCutGivesBufferedStreamsANewEpochAndSyncedOnesNone) {
@@ -138,6 +199,25 @@ TEST_F(Durability, APowerCutThatTakesTheUnsyncedTailLosesNothingThatWasSynced) {
     EXPECT_EQ(left.top.epoch, "remade");
     EXPECT_LT(left.top.offset, 50u);
     EXPECT_GT(left.top.offset, 1u);
+}
+
+TEST_F(Durability, NoPowerCutLetsALeasesTokenBeGivenTwice) {
+    std::set<std::uint64_t> tokens;
+    for (int i = 0; i < 4; ++i) {
+        restart_machine();
+        world_.open();
+        job_listener heard;
+        world_.it->watch_jobs([&](job_effects&& what) { heard.take(std::move(what)); });
+        const auto synced = fs::file_size(newest_log());
+        const auto id = "j" + std::to_string(i);
+        ask_job(*world_.it, enqueue({spec(id)})).value();
+        ask_job(*world_.it, offer(1, 10)).value();
+        for (const auto& each : heard.taken().assigned)
+            EXPECT_TRUE(tokens.insert(each.token).second) << each.token << " again";
+        kill();
+        fs::resize_file(newest_log(), synced);  // all that no sync made sure of
+    }
+    EXPECT_EQ(tokens.size(), 4u);
 }
 
 TEST_F(Durability, AStartThatWasKilledBeforeItsNewEpochsGivesThemTheNextTime) {

@@ -83,6 +83,13 @@ class FailingFiles : public testing::Test {
         for (;;)
             if (auto got = put(group); got) return as<published>(std::move(got)).at;
     }
+    // A log that has nothing yet: what a store writes when it starts stands in one that failed.
+    void begin_log() {
+        files_->appends = fault::full;
+        EXPECT_FALSE(put("a"));
+        files_->appends = fault::none;
+        while (!world_.it->health()) std::this_thread::yield();
+    }
     void kill() {
         copy_as_killed(folder_.path() / "live", folder_.path() / "killed");
         world_.close();
@@ -135,14 +142,76 @@ TEST_F(FailingFiles, ABrokenDiskIsToldSo) {
     EXPECT_EQ(put_until_accepted("a").offset, 2u);
 }
 
-// What RocksDB cannot recover from is refused until a restart; it does not abort.
-TEST_F(FailingFiles, ALogThatFailsWithItsFirstWriteIsRefusedUntilARestart) {
+// RocksDB would go on with such a log, and abort.
+TEST_F(FailingFiles, ALogThatFailsWithItsFirstWriteIsLeftAndHealed) {
+    for (const auto how : {fault::broken, fault::full, fault::full_after_writing}) {
+        SCOPED_TRACE(static_cast<int>(how));
+        for (int again = 0; again < 3; ++again) {  // each time but once with the first write after healing
+            files_->appends = how;
+            EXPECT_FALSE(put("refused"));
+            EXPECT_FALSE(world_.it->health());
+            files_->appends = fault::none;
+            while (!world_.it->health()) std::this_thread::yield();
+        }
+        const auto top = put_until_accepted("a").offset;
+        kill();
+        world_.open();
+        EXPECT_EQ(page(*world_.it, history("a")).top.offset, top);
+        EXPECT_EQ(page(*world_.it, history("refused", 0)).top.offset, 0u);
+        ask(*world_.it, store_request(commands::remove_history{"refused", noon}));
+        world_.open();  // as it should be stopped and started
+    }
+}
+
+TEST_F(FailingFiles, AKillRightAfterHealingAFirstWriteLeavesAWholeLog) {
+    for (int round = 0; round < 4; ++round) {
+        begin_log();
+        files_->appends = fault::full_after_writing;
+        EXPECT_FALSE(put("refused"));
+        files_->appends = fault::none;
+        while (!world_.it->health()) std::this_thread::yield();
+        kill();
+        world_.open();
+        EXPECT_EQ(world_.it->health(), result<void>());
+        EXPECT_TRUE(page(*world_.it, history("refused")).publications.empty());
+        world_.open();
+    }
+    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
+}
+
+TEST_F(FailingFiles, WhatIsOnDiskIsReadWhileALogThatFailedAtOnceCannotBeLeft) {
+    for (int i = 0; i < 50; ++i) put("a");
+    world_.open();
+    begin_log();
     files_->appends = fault::broken;
+    EXPECT_FALSE(put("a"));
+    // Heads and pages that no tail has in memory; some of them while it is tried to mend.
+    for (int i = 0; i < 1000; ++i)
+        ASSERT_EQ(page(*world_.it, history("a", 5, position{"fresh", 10})).publications.size(), 5u);
     EXPECT_EQ(put("a").error().code, errc::storage_failed);
     files_->appends = fault::none;
-    EXPECT_EQ(put("a").error().code, errc::storage_failed);
+    while (!world_.it->health())  // the database is opened anew beside these
+        ASSERT_EQ(page(*world_.it, history("a", 5, position{"fresh", 10})).publications.size(), 5u);
+    EXPECT_EQ(put_until_accepted("a").offset, 51u);
+}
+
+// The database may be closed by then, and cannot be opened.
+TEST_F(FailingFiles, ALogThatCannotBeBegunAnewIsBegunLater) {
+    put("a");
     world_.open();
-    EXPECT_EQ(as<published>(put("a")).at.offset, 1u);
+    begin_log();
+    files_->appends = fault::broken;
+    EXPECT_FALSE(put("a"));
+    files_->new_logs = fault::broken;
+    files_->appends = fault::none;
+    while (files_->logs_refused < 3) std::this_thread::yield();
+    EXPECT_EQ(world_.it->health().error().code, errc::storage_failed);
+    EXPECT_EQ(put("a").error().code, errc::storage_failed);
+    files_->new_logs = fault::none;
+    EXPECT_EQ(put_until_accepted("a").offset, 2u);
+    kill();
+    world_.open();
+    EXPECT_EQ(page(*world_.it, history("a")).top.offset, 2u);
 }
 
 // The log has the whole record, and yet the write failed: it must never come back.

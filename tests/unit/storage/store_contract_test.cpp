@@ -1,6 +1,8 @@
 // What every store does, in memory or on disk, with much memory or hardly any.
 #include <gmock/gmock.h>
 
+#include <map>
+#include <set>
 #include <thread>
 
 #include "tests/support/store_world.hpp"
@@ -10,6 +12,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using namespace std::string_literals;
 
 enum class kind { memory, disk, disk_without_memory };
 
@@ -164,6 +167,46 @@ TEST_P(Store, RemovingHistoryKeepsThePosition) {
     EXPECT_EQ(as<position>(ask(commands::remove_history{"never", noon})), position{});
 }
 
+TEST_P(Store, ARenewedStreamHasAnotherEpochAndAllElseAsBefore) {
+    fill("a", 5);
+    fill("b", 2);
+    EXPECT_EQ(as<position>(ask(commands::renew{"a", "again", noon})), (position{"again", 5}));
+    EXPECT_EQ(refused(history("a", 10, position{"fresh", 3})), errc::unrecoverable_position);
+    EXPECT_THAT(offsets(page(history("a", 10, position{"again", 3}))), ElementsAre(4, 5));
+    EXPECT_THAT(offsets(page(history("a"))), ElementsAre(1, 2, 3, 4, 5));
+    EXPECT_EQ(published_at(publish("a", "6")), (position{"again", 6}));
+    EXPECT_EQ(page(history("b")).top, (position{"fresh", 2})) << "another stream";
+}
+
+TEST_P(Store, RenewingIsIdempotentByEpoch) {
+    fill("a", 2);
+    auto got = test::ask(*store_, {commands::renew{"a", "one", noon}, commands::renew{"a", "one", noon},
+                                   history("a", 0), commands::renew{"a", "two", noon}, history("a", 10)});
+    EXPECT_EQ(as<position>(got[0]), (position{"one", 2}));
+    EXPECT_EQ(as<position>(got[1]), (position{"one", 2}));
+    EXPECT_EQ(as<history_page>(got[2]).top, (position{"one", 2}));
+    EXPECT_EQ(as<position>(got[3]), (position{"two", 2}));
+    EXPECT_THAT(offsets(as<history_page>(got[4])), ElementsAre(1, 2));
+}
+
+TEST_P(Store, WhereThereIsNoStreamNothingIsRenewed) {
+    EXPECT_EQ(as<position>(ask(commands::renew{"never", "again", noon})), position{});
+    EXPECT_EQ(page(history("never", 0)).top, (position{"asked", 0}));
+    fill("a", 2);
+    const auto late = noon + 3'600'000;
+    EXPECT_EQ(as<position>(ask(commands::renew{"a", "again", late})), position{}) << "it is over";
+    EXPECT_EQ(refused(commands::renew{"", "again", noon}), errc::bad_request);
+    EXPECT_EQ(refused(commands::renew{"a", std::string(70'000, 'e'), noon}), errc::bad_request);
+}
+
+TEST_P(Store, ARepeatedPublicationHasThePositionItGot) {
+    auto what = publish("a", "x");
+    what.idempotency_key = "key";
+    published_at(what);
+    ask(commands::renew{"a", "again", noon}, durability::synced);
+    EXPECT_EQ(published_at(what), (position{"fresh", 1}));
+}
+
 TEST_P(Store, AnIdempotencyKeyIsGoodForFiveMinutesAndItsGroup) {
     auto what = publish("a", "x");
     what.idempotency_key = "key";
@@ -186,6 +229,20 @@ TEST_P(Store, AKeyRepeatedWithinOneBatchIsRepeated) {
     EXPECT_FALSE(as<published>(got[0]).repeated);
     EXPECT_TRUE(as<published>(got[1]).repeated);
     EXPECT_EQ(as<history_page>(got[2]).publications.size(), 1u);
+}
+
+TEST_P(Store, AKeyIsRememberedWithoutAStreamToo) {
+    auto what = publish("a", "x");
+    what.key_only = true;
+    what.idempotency_key = "key";
+    auto got = test::ask(*store_, {what, what});
+    EXPECT_FALSE(as<published>(got[0]).repeated);
+    EXPECT_TRUE(as<published>(got[1]).repeated);
+    EXPECT_EQ(as<published>(got[0]).at, position{});
+    EXPECT_TRUE(as<published>(ask(what, durability::synced)).repeated);
+    what.what.time_ms = noon + 300'000;
+    EXPECT_FALSE(as<published>(ask(what)).repeated);
+    EXPECT_EQ(page(history("a")).top, (position{"asked", 0})) << "there was no stream";
 }
 
 TEST_P(Store, ABatchIsAppliedInItsOrder) {
@@ -281,6 +338,147 @@ TEST_P(Store, NamesThatAreOthersBeginningsAreGroupsOfTheirOwn) {
         EXPECT_EQ(page(history(each)).publications.size(), 3u);
         EXPECT_EQ(as<std::vector<last_seen_entry>>(ask(queries::last_seen{each, 10})).size(), 1u);
     }
+}
+
+TEST_P(Store, AStreamThatIsSurrenderedGoesUnderItsEpochAndStaysUnderAnother) {
+    fill("a", 3);
+    EXPECT_EQ(as<position>(ask(commands::surrender{"a", "", "left", noon})), (position{"fresh", 3}));
+    EXPECT_EQ(page(history("a", 0)).top, (position{"left", 3}));
+    EXPECT_EQ(as<position>(ask(commands::surrender{"a", "", "left", noon})), position{}) << "not twice";
+    EXPECT_EQ(as<position>(ask(commands::surrender{"a", "given", "left again", noon})),
+              (position{"given", 3}));
+    EXPECT_EQ(as<position>(ask(commands::surrender{"never", "", "left", noon})), position{});
+    EXPECT_EQ(published_at(publish("a", "4")), (position{"left again", 4}));
+}
+
+// All of the group's stream, as pieces of at least so many bytes.
+std::vector<stream_piece> copy_of(store& from, const std::string& group, std::size_t bytes) {
+    std::vector<stream_piece> all;
+    do {
+        queries::copy query{group, all.empty() ? std::string() : all.back().next, bytes, noon};
+        all.push_back(as<stream_piece>(test::ask(from, store_request(std::move(query)))));
+    } while (!all.back().next.empty() && all.size() < 1000);
+    return all;
+}
+
+TEST_P(Store, AStreamIsCopiedInPiecesWithItsKeysAndWhoWasThere) {
+    for (int i = 1; i <= 20; ++i) {
+        auto what = publish("a", std::string(100, 'x'), 15);
+        what.idempotency_key = "key " + std::to_string(i);
+        published_at(what);
+    }
+    published_at(publish("a\0b"s, "another"));
+    published_at(publish("b", "another"));
+    ask(enter("a", "c1", "ann"));
+    ask(enter("a", "c2", "bob"));
+    ask(leave("a", "c1", noon + 5));
+    ask(leave("a", "c2", noon + 6));
+    for (const std::size_t bytes : {std::size_t{1}, std::size_t{500}, std::size_t{1} << 20}) {
+        const auto pieces = copy_of(*store_, "a", bytes);
+        std::vector<std::uint64_t> offsets;
+        std::size_t keys = 0;
+        std::map<std::string, std::int64_t> seen;
+        for (const auto& each : pieces) {
+            EXPECT_EQ(each.top, (position{"fresh", 20}));
+            EXPECT_EQ(each.oldest, 6u);
+            EXPECT_EQ(each.ends_ms, noon + 3'600'000);
+            for (const auto& kept : each.publications) {
+                EXPECT_EQ(kept.ends_ms, noon + 60'000);
+                offsets.push_back(kept.what.offset);
+            }
+            keys += each.keys.size();
+            for (const auto& [user, time] : each.seen) seen[user] = time;
+        }
+        EXPECT_THAT(offsets, ElementsAre(6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20));
+        EXPECT_EQ(keys, 20u);
+        EXPECT_EQ(seen, (std::map<std::string, std::int64_t>{{"ann", noon + 5}, {"bob", noon + 6}}));
+        EXPECT_EQ(pieces.size() == 1, bytes > 500) << pieces.size();
+    }
+}
+
+TEST_P(Store, AStreamIsAdoptedWholeInThePlaceOfWhatWasThere) {
+    auto keyed = publish("a", "five");
+    fill("a", 4);
+    keyed.idempotency_key = "key";
+    published_at(keyed);
+    ask(enter("a", "c1", "ann"));
+    ask(leave("a", "c1", noon + 5));
+    for (const std::size_t bytes : {std::size_t{1}, std::size_t{1} << 20}) {
+        const auto group = "to" + std::to_string(bytes);
+        for (int i = 0; i < 30; ++i) published_at(publish(group, "old", 100));
+        auto pieces = copy_of(*store_, "a", bytes);
+        position at;
+        for (std::size_t i = 0; i < pieces.size(); ++i) {
+            const bool last = i + 1 == pieces.size();
+            at = as<position>(
+                ask(commands::adopt{group, std::move(pieces[i]), "meanwhile", i == 0, last, noon}));
+            EXPECT_EQ(at, last ? (position{"fresh", 5}) : (position{"meanwhile", 0}));
+            if (!last) {
+                EXPECT_THAT(offsets(page(history(group))), IsEmpty()) << "nothing of it is seen";
+            }
+        }
+        EXPECT_THAT(texts(page(history(group))), ElementsAre("1", "2", "3", "4", "five"));
+        EXPECT_THAT(offsets(page(history(group, 10, position{"fresh", 3}))), ElementsAre(4, 5));
+        EXPECT_EQ(page(history(group, 0)).top, (position{"fresh", 5}));
+        const auto again = as<published>(ask([&] {
+            auto what = keyed;
+            what.group = group;
+            return what;
+        }()));
+        EXPECT_TRUE(again.repeated);
+        EXPECT_EQ(again.at, (position{"fresh", 5}));
+        EXPECT_EQ(published_at(publish(group, "6")), (position{"fresh", 6}));
+        EXPECT_THAT(offsets(page(history(group, 10, position{"fresh", 4}))), ElementsAre(5, 6));
+        const auto seen = as<std::vector<last_seen_entry>>(ask(queries::last_seen{group, 10}));
+        ASSERT_EQ(seen.size(), 1u);
+        EXPECT_EQ(seen[0].user, "ann");
+        EXPECT_EQ(seen[0].time_ms, noon + 5);
+    }
+}
+
+TEST_P(Store, APieceIsRefusedWhenTheStreamBeganAnewMeanwhile) {
+    fill("a", 5);
+    auto pieces = copy_of(*store_, "a", 1);
+    ASSERT_GE(pieces.size(), 5u);
+    const auto piece = [&](std::size_t i, bool last = false) {
+        return commands::adopt{"b", pieces[i], "meanwhile", i == 0, last, noon};
+    };
+    EXPECT_EQ(refused(piece(1)), errc::unrecoverable_position) << "there was no first one";
+    EXPECT_TRUE(ask(piece(0)));
+    EXPECT_TRUE(ask(piece(1)));
+    EXPECT_EQ(as<position>(ask(commands::renew{"b", "anew", noon})), (position{"anew", 0}));
+    EXPECT_EQ(refused(piece(2)), errc::unrecoverable_position);
+    EXPECT_EQ(refused(piece(4, true)), errc::unrecoverable_position);
+    EXPECT_EQ(published_at(publish("b", "own")), (position{"anew", 1}));
+    EXPECT_THAT(texts(page(history("b"))), ElementsAre("own"));
+    EXPECT_TRUE(ask(piece(0)));
+    EXPECT_EQ(published_at(publish("b", "own")), (position{"meanwhile", 1}));
+    EXPECT_EQ(refused(piece(4, true)), errc::unrecoverable_position);
+}
+
+TEST_P(Store, NamesTheStreamsThatAreWantedPageByPage) {
+    std::set<std::string> all;
+    for (int i = 0; i < 40; ++i) {
+        const auto group = "group " + std::to_string(i);
+        fill(group, 1);
+        if (i % 2 == 0) all.insert(group);
+    }
+    auto over = publish("group 100", "x");
+    over.meta_ttl_ms = 10;
+    published_at(over);
+    std::set<std::string> found;
+    std::string after;
+    int pages = 0;
+    do {
+        queries::streams query{after, 7, [](std::string_view g) { return (g.back() - '0') % 2 == 0; },
+                               noon + 1000};
+        auto got = as<stream_names>(ask(std::move(query)));
+        for (const auto& each : got.groups) EXPECT_TRUE(found.insert(each).second) << each;
+        after = got.next;
+        ++pages;
+    } while (!after.empty() && pages < 100);
+    EXPECT_EQ(found, all);
+    EXPECT_GE(pages, 6);
 }
 
 TEST_P(Store, AnswersOneSubmittersBatchesInTheirOrder) {

@@ -1,4 +1,4 @@
-/* Madang plugin ABI, version 1.0. C11, no dependencies.
+/* Madang plugin ABI, version 1.1. C11, no dependencies.
  *
  * A plugin is a shared library, fully trusted: it runs in the server's process with the server's rights. It
  * exports one function, madang_plugin_entry, which returns a descriptor. Everything else goes through tables
@@ -31,7 +31,7 @@ extern "C" {
 
 #define MADANG_ABI_MAGIC 0x4d414441u /* "MADA" */
 #define MADANG_ABI_MAJOR 1
-#define MADANG_ABI_MINOR 0
+#define MADANG_ABI_MINOR 1 /* 1: madang_consumer_class.events */
 
 #if defined(__GNUC__)
 #define MADANG_EXPORT __attribute__((visibility("default")))
@@ -144,6 +144,21 @@ typedef struct madang_route_options {
     madang_str allowed_origins; /* comma-separated patterns; empty: the server's option */
 } madang_route_options;
 
+/* One event, as madang_consumer_class.events is told of it. Its layout never changes. */
+typedef struct madang_event {
+    madang_str type;         /* neighbours of one type have one pointer */
+    madang_str bytes;        /* the payload's */
+    madang_payload* payload; /* borrowed */
+    uint64_t offset;         /* of a publication that is kept; else 0 */
+} madang_event;
+
+/* What one member is told at once, in order. */
+typedef struct madang_events {
+    const madang_event* list;
+    size_t count; /* set to 0 by the server when the connection closes meanwhile: the rest is not for it */
+    size_t at; /* set by the plugin: which it handles, for the calls that it makes meanwhile and for logs */
+} madang_events;
+
 /* A class of consumers: one instance per connection. */
 typedef struct madang_consumer_class {
     uint32_t struct_size;
@@ -171,6 +186,10 @@ typedef struct madang_consumer_class {
     madang_status (*disconnect)(madang_consumer*, uint16_t code);
     /* [consumer] Last call. */
     void (*destroy)(madang_consumer*);
+    /* [consumer] Since 1.1; NULL: `event` is called for each. The same in one call, which costs less: `at`
+     * goes from 0 to count, which is read anew each time. On failure `at` is the one that failed, and the
+     * rest is not told. */
+    madang_status (*events)(madang_consumer*, madang_events*);
 } madang_consumer_class;
 
 /* An HTTP view. */

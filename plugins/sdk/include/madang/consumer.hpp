@@ -49,10 +49,19 @@ class Event {
   public:
     Event(std::string_view type, PayloadRef payload, madang_connection* connection = nullptr) noexcept
         : type_(type), payload_(payload), connection_(connection) {}
+    Event(const Host& host, const madang_event& known, madang_connection* connection) noexcept
+        : type_(detail::from_abi(known.type)),
+          payload_(host, known.payload),
+          connection_(connection),
+          known_(&known) {}
     std::string_view type() const noexcept { return type_; }
-    std::string_view bytes() const noexcept { return payload_.bytes(); }
+    std::string_view bytes() const noexcept {
+        return known_ != nullptr ? detail::from_abi(known_->bytes) : payload_.bytes();
+    }
     PayloadRef payload() const noexcept { return payload_; }
-    // Of an event "publication": what is known of it. Throws Error for any other.
+    // Of an event "publication": where in the group's stream; 0: not kept. Throws Error for any other.
+    std::uint64_t offset() const { return known_ != nullptr ? known_->offset : publication().offset(); }
+    // And all that is known of it.
     Publication publication() const {
         madang_publication what{};
         what.struct_size = sizeof what;
@@ -67,6 +76,7 @@ class Event {
     std::string_view type_;
     PayloadRef payload_;
     madang_connection* connection_;
+    const madang_event* known_ = nullptr;
 };
 
 using Header = std::pair<std::string_view, std::string_view>;
@@ -76,6 +86,8 @@ namespace detail {
 struct ClassBase;
 struct ConsumerAccess;
 }  // namespace detail
+
+class Jobs;  // <madang/jobs.hpp>
 
 class Consumer {
   public:
@@ -108,6 +120,10 @@ class Consumer {
     }
     const Host& host() const noexcept { return *host_; }
     Layer layer() const noexcept { return Layer(*host_, connection_); }
+    template <class Type = Jobs>
+    Type jobs() const {
+        return Type(*host_, connection_);
+    }
     std::chrono::milliseconds now() const noexcept { return host_->now(); }
     void log(Level level, std::string_view event, std::string_view message) const noexcept {
         host_->log(level, event, message);

@@ -179,18 +179,44 @@ struct ConsumerAccess {
             consumer.receive(Message(static_cast<Frame>(frame), PayloadRef(*consumer.host_, payload)));
         });
     }
+    static EventCall handler(const Consumer& consumer, std::string_view type) noexcept {
+        const EventCall call = consumer.class_->events.find(type);
+        if (call == nullptr) [[unlikely]]
+            report(consumer, "event",
+                   type.empty() ? "an event without a type" : "no handler for the event's type");
+        return call;
+    }
     static madang_status event(madang_consumer* self, madang_str type, madang_payload* payload) {
         Consumer& consumer = of(self);
         const std::string_view name = from_abi(type);
-        const EventCall call = consumer.class_->events.find(name);
-        if (call == nullptr) [[unlikely]] {
-            report(consumer, "event",
-                   name.empty() ? "an event without a type" : "no handler for the event's type");
-            return MADANG_FAILED;
-        }
+        const EventCall call = handler(consumer, name);
+        if (call == nullptr) return MADANG_FAILED;
         return guarded(consumer, name, [&] {
             call(consumer, Event(name, PayloadRef(*consumer.host_, payload), consumer.connection_));
         });
+    }
+    static madang_status events(madang_consumer* self, madang_events* run) {
+        Consumer& consumer = of(self);
+        madang_str type{};
+        EventCall call = nullptr;
+        bool known = true;
+        const bool done = contained(
+            [&] {
+                for (run->at = 0; run->at < run->count; ++run->at) {
+                    const madang_event& each = run->list[run->at];
+                    if (call == nullptr || each.type.data != type.data || each.type.size != type.size) {
+                        type = each.type;
+                        call = handler(consumer, from_abi(type));
+                        if (call == nullptr) {
+                            known = false;
+                            return;
+                        }
+                    }
+                    call(consumer, Event(*consumer.host_, each, consumer.connection_));
+                }
+            },
+            [&](std::string_view what) { report(consumer, from_abi(type), what); });
+        return done && known ? MADANG_OK : MADANG_FAILED;
     }
     static madang_status timer(madang_consumer* self, std::uint64_t id) {
         Consumer& consumer = of(self);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "madang/abi.h"
+#include "madang/jobs.h"
 #include "madang/streams.h"
 
 namespace madang {
@@ -83,8 +84,9 @@ class Host {
     // Members that an older server's table lacks stay null.
     Host(madang_host* handle, const madang_host_api& table) noexcept : handle(handle) {
         std::memcpy(&api, &table, std::min<std::size_t>(sizeof api, table.struct_size));
-        if (api.get_extension != nullptr)
-            streams = static_cast<const madang_streams*>(api.get_extension(handle, MADANG_STREAMS));
+        if (api.get_extension == nullptr) return;
+        streams = static_cast<const madang_streams*>(api.get_extension(handle, MADANG_STREAMS));
+        jobs = static_cast<const madang_jobs*>(api.get_extension(handle, MADANG_JOBS));
     }
     Host(const Host&) = delete;
     Host& operator=(const Host&) = delete;
@@ -101,6 +103,7 @@ class Host {
     madang_host_api api{};
     madang_host* handle;
     const madang_streams* streams = nullptr;  // null: this server has none
+    const madang_jobs* jobs = nullptr;
 };
 
 }  // namespace madang

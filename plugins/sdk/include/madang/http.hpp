@@ -40,6 +40,8 @@ class HttpError : public std::runtime_error {
     std::uint16_t status_;
 };
 
+class Jobs;  // <madang/jobs.hpp>
+
 // Valid until it is answered, on the thread that runs the view: one that answers later copies what it needs.
 class Request {
   public:
@@ -56,6 +58,11 @@ class Request {
     }
     std::string_view body() const noexcept { return payload().bytes(); }
     PayloadRef payload() const noexcept { return {*host_, host_->api.request_body(handle_)}; }
+    // Its jobs carry its request id. Answers come on any thread, also when the request is answered.
+    template <class Type = Jobs>
+    Type jobs() const {
+        return Type(*host_, nullptr, scope().request_id());
+    }
     const Host& host() const noexcept { return *host_; }
     madang_request* handle() const noexcept { return handle_; }
 

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "madang/background.hpp"
 #include "madang/consumer_class.hpp"
 #include "madang/http.hpp"
 #include "madang/rpc.hpp"
@@ -97,6 +98,13 @@ struct ViewEntry {
 
 }  // namespace detail
 
+struct TaskOptions;
+namespace detail {
+template <class Callable>  // in <madang/jobs.hpp>
+std::shared_ptr<void> register_task(const Host& host, std::string_view name, Callable callable,
+                                    const TaskOptions& options);
+}  // namespace detail
+
 class Plugin {
   public:
     Plugin(madang_host* handle, const madang_host_api& api) : host_(handle, api) {}
@@ -109,34 +117,31 @@ class Plugin {
     template <class Type, class... Arguments>
     Plugin& websocket(std::string_view pattern, const RouteOptions& options = {}, Arguments&&... arguments) {
         static_assert(std::is_base_of_v<Consumer, Type>, "a consumer derives from madang::Consumer");
-        using Entry = detail::ClassOf<Type, std::decay_t<Arguments>...>;
-        auto entry = std::make_unique<Entry>(host_, std::forward<Arguments>(arguments)...);
-        Class<Type> described(*entry);
-        if constexpr (requires { Type::setup(described); }) {
-            Type::setup(described);
-        } else {
-            static_assert(
-                !requires { &Type::setup; }, "setup must be: public: static void setup(madang::Class<X>&)");
-        }
-        if constexpr (requires { Type::check_class(); }) Type::check_class();  // e.g. that its schema is one
-        for (const std::string& group : entry->groups) entry->group_views.push_back(detail::to_abi(group));
-
-        madang_consumer_class table{};
-        table.struct_size = sizeof table;
-        table.kind = Type::kind;
-        table.name = detail::to_abi(detail::type_name<Type>());
-        table.context = static_cast<detail::ClassBase*>(entry.get());
-        table.groups = entry->group_views.data();
-        table.groups_count = entry->group_views.size();
-        table.create = &Entry::create;
-        table.connect = &detail::ConsumerAccess::connect;
-        table.receive = &detail::ConsumerAccess::receive;
-        table.event = &detail::ConsumerAccess::event;
-        table.timer = &detail::ConsumerAccess::timer;
-        table.disconnect = &detail::ConsumerAccess::disconnect;
-        table.destroy = &detail::ConsumerAccess::destroy;
+        static_assert(!detail::IsBackground<Type>, "a background consumer has no connection");
+        auto entry = described<Type>(std::forward<Arguments>(arguments)...);
+        const auto table = table_of<Type>(*entry);
         const madang_route_options route = detail::to_abi(options);
         registered(host_.api.route_websocket(host_.handle, detail::to_abi(pattern), &table, &route), pattern);
+        classes_.push_back(std::move(entry));
+        return *this;
+    }
+
+    // A consumer without a connection, one in the server, which layer().send(channel, …) reaches. Made as
+    // Type(arguments...), which are kept, also when it is made anew after a failure.
+    template <class Type, class... Arguments>
+    Plugin& background(std::string_view channel, const BackgroundOptions& options = {},
+                       Arguments&&... arguments) {
+        static_assert(detail::IsBackground<Type>,
+                      "derives from madang::Background or madang::SyncBackground");
+        auto entry = described<Type>(std::forward<Arguments>(arguments)...);
+        const auto table = table_of<Type>(*entry);
+        const auto* extension = static_cast<const madang_background*>(host_.extension(MADANG_BACKGROUND));
+        if (extension == nullptr) throw Error(MADANG_UNSUPPORTED, "this server has no background consumers");
+        const madang_background_options given{sizeof(madang_background_options),
+                                              static_cast<std::uint32_t>(options.handler_budget.count()),
+                                              options.queue_events};
+        registered(extension->add(host_.handle, detail::to_abi(channel), &table, &given), channel,
+                   "background");
         classes_.push_back(std::move(entry));
         return *this;
     }
@@ -225,6 +230,26 @@ class Plugin {
         return *this;
     }
 
+    // A task: callable as Result(Job&) or Result(Job&, argument, ...), where Result and the arguments are
+    // what nlohmann/json converts; void: null. It runs in a worker's child process, where this plugin is
+    // loaded too; what it throws is the attempt's failure. Needs <madang/jobs.hpp>.
+    template <class Callable, class Options = TaskOptions>
+    Plugin& task(std::string_view name, Callable callable,
+                 const std::type_identity_t<Options>& options = {}) {
+        tasks_.push_back(detail::register_task(host_, name, std::move(callable), options));
+        return *this;
+    }
+    // every(10min, signature(...)) or cron("0 3 * * *", signature(...)); the configuration file's
+    // [schedule.NAME] is stronger.
+    template <JsonValue What>
+    Plugin& schedule(std::string_view name, const What& what) {
+        if (host_.jobs == nullptr) detail::refuse(MADANG_UNSUPPORTED, "schedule", name);
+        const std::string json = what.dump();
+        registered(host_.jobs->declare_schedule(host_.handle, detail::to_abi(name), detail::to_abi(json)),
+                   name, "schedule");
+        return *this;
+    }
+
     // [plugin.ID] of the configuration as JSON text, "{}" without one; <madang/json.hpp> has Config to read
     // it.
     std::string_view config_text() const noexcept {
@@ -232,11 +257,50 @@ class Plugin {
     }
     const Host& host() const noexcept { return host_; }
     Layer layer() const noexcept { return Layer(host_); }
+    template <class Type = Jobs>
+    Type jobs() const {
+        return Type(host_);
+    }
     void log(Level level, std::string_view event, std::string_view message) const noexcept {
         host_.log(level, event, message);
     }
 
   private:
+    template <class Type, class... Arguments>
+    auto described(Arguments&&... arguments) {
+        using Entry = detail::ClassOf<Type, std::decay_t<Arguments>...>;
+        auto entry = std::make_unique<Entry>(host_, std::forward<Arguments>(arguments)...);
+        Class<Type> type(*entry);
+        if constexpr (requires { Type::setup(type); }) {
+            Type::setup(type);
+        } else {
+            static_assert(
+                !requires { &Type::setup; }, "setup must be: public: static void setup(madang::Class<X>&)");
+        }
+        if constexpr (requires { Type::check_class(); }) Type::check_class();  // e.g. that its schema is one
+        for (const std::string& group : entry->groups) entry->group_views.push_back(detail::to_abi(group));
+        return entry;
+    }
+    template <class Type, class Entry>
+    static madang_consumer_class table_of(Entry& entry) {
+        madang_consumer_class table{};
+        table.struct_size = sizeof table;
+        table.kind = Type::kind;
+        table.name = detail::to_abi(detail::type_name<Type>());
+        table.context = static_cast<detail::ClassBase*>(&entry);
+        table.groups = entry.group_views.data();
+        table.groups_count = entry.group_views.size();
+        table.create = &Entry::create;
+        table.connect = &detail::ConsumerAccess::connect;
+        table.receive = &detail::ConsumerAccess::receive;
+        table.event = &detail::ConsumerAccess::event;
+        table.timer = &detail::ConsumerAccess::timer;
+        table.disconnect = &detail::ConsumerAccess::disconnect;
+        table.destroy = &detail::ConsumerAccess::destroy;
+        table.events = &detail::ConsumerAccess::events;
+        return table;
+    }
+
     static void registered(madang_status status, std::string_view what, std::string_view call = "route") {
         if (status != MADANG_OK) detail::refuse(status, call, what);
     }
@@ -245,6 +309,7 @@ class Plugin {
     std::vector<std::unique_ptr<detail::ClassBase>> classes_;
     std::vector<std::unique_ptr<detail::ViewEntry>> views_;
     std::vector<std::unique_ptr<detail::RpcEntry>> calls_;
+    std::vector<std::shared_ptr<void>> tasks_;
 };
 
 struct PluginInfo {

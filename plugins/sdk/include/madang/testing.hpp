@@ -16,7 +16,8 @@
 
 #include <dlfcn.h>
 
-#include "madang/json.hpp"
+#include "madang/jobs.hpp"
+#include "madang/testing/core_jobs.hpp"
 #include "madang/testing/core_streams.hpp"
 
 namespace madang::testing {
@@ -65,6 +66,7 @@ class Server {
     void setup(Setup setup, const json& config = json::object()) {
         plugins_.push_back(std::make_unique<Plugin>(core_.add_host(config.dump()), detail::Core::api()));
         setup(*plugins_.back());
+        core_.run();  // background consumers start
     }
     template <class Consumer, class... Arguments>
     void websocket(std::string_view pattern, const RouteOptions& options = {}, Arguments&&... arguments) {
@@ -73,11 +75,26 @@ class Server {
         });
     }
 
+    template <class Consumer, class... Arguments>
+    void background(std::string_view channel, const BackgroundOptions& options = {},
+                    Arguments&&... arguments) {
+        setup([&](Plugin& plugin) {
+            plugin.background<Consumer>(channel, options, std::forward<Arguments>(arguments)...);
+        });
+    }
+
     // The clock stands still but for this; timers fire in the order in which they are due.
     void advance(std::chrono::milliseconds time) { core_.advance(time); }
     void group_send(std::string_view group, std::string_view type, const json& content) {
         core_.group_send(group, type, content.dump());
     }
+
+    // To the consumer with that channel name, a background consumer, say.
+    void send(std::string_view channel, std::string_view type, const json& content) {
+        core_.channel_send(channel, type, content.dump());
+    }
+    // How often the background consumer of that channel failed and was made anew: at once, then by the clock.
+    unsigned restarts(std::string_view channel) const { return core_.restarts(channel); }
 
     // As from outside: by the server's API, or another plugin. Throws Failure when it is refused.
     void publish(std::string_view group, const json& content, const PublishOptions& options = {}) {
@@ -107,6 +124,51 @@ class Server {
     RpcResponse rpc(std::string_view method, const json& data = nullptr, const Caller& who = {});
     void message(const json& data, const Caller& who = {});
 
+    // -- Jobs. A job that is due runs when the clock is advanced (by 0ms for what is due now), and so do its
+    // retries and what follows it; delays are without their jitter. Not checked, as the server does: schemas,
+    // sizes, limits. With eager_jobs() a job runs in place, within the call that enqueues it, whatever its
+    // countdown, and so do its retries.
+    void eager_jobs() { core_.jobs().eager = true; }
+    // As from outside. The id, of a workflow as the server answers it. Throws Failure when it is refused.
+    std::string enqueue(const Work& what) {
+        std::string id;
+        try {
+            id = core_.enqueue(what.dump(), {}, {})["jobs"][0]["id"];
+        } catch (const detail::Refusal& why) {
+            throw Failure("enqueue: " + std::to_string(why.code) + " " + why.message);
+        }
+        core_.run();
+        return id;
+    }
+    TestJob job(std::string_view id) {
+        const auto* found = core_.jobs().find_or_null(id);
+        if (found == nullptr) throw Failure("there is no job " + std::string(id));
+        return found->known;
+    }
+    // All there ever were, of one task or, with "", of any.
+    std::vector<TestJob> jobs(std::string_view task = {}) {
+        std::vector<TestJob> list;
+        for (const auto& each : core_.jobs().jobs())
+            if (task.empty() || each.known.task == task) list.push_back(each.known);
+        return list;
+    }
+    // Also while it runs, from on_progress.
+    bool cancel_job(std::string_view id) { return core_.jobs().cancel(id) != 0; }
+    void reach_soft_limit(std::string_view id) {
+        auto* found = core_.jobs().find_or_null(id);
+        if (found == nullptr || !found->runs) throw Failure("that job does not run");
+        found->stop = MADANG_JOB_SOFT_LIMIT;
+    }
+    // Called at each report of progress, within the task's call.
+    void on_progress(std::function<void(const TestJob&)> call) { core_.jobs().on_progress = std::move(call); }
+    // Those with `every` fire as the clock is advanced; any can be fired by hand.
+    void fire_schedule(std::string_view name) {
+        const auto found = core_.jobs().schedules.find(name);
+        if (found == core_.jobs().schedules.end()) throw Failure("there is no schedule " + std::string(name));
+        core_.jobs().fire(found->second.what);
+        core_.run();
+    }
+
     const std::vector<Report>& reports() const noexcept {
         return core_.reports();
     }  // what consumers failed with
@@ -130,6 +192,7 @@ class Server {
             throw Failure("the plugin refused to load: " + (lines.empty() ? "" : lines.back().message));
         }
         loaded_.emplace_back(descriptor, plugin);
+        core_.run();
     }
 
     const Host& own_host() {

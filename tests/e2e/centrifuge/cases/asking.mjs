@@ -2,7 +2,6 @@
 import { eventually, ok, refused, same } from "../kit.mjs";
 
 const asking = (w) => w.server("asking");
-const in_seconds = (seconds) => Math.floor(Date.now() / 1000) + seconds;
 
 export default {
   "the backend is told who connects how, and says who that is": async (w) => {
@@ -49,8 +48,8 @@ export default {
 
   "the backend prolongs a connection that it let in": async (w) => {
     const user = w.name("user");
-    await w.host("will_answer", "refresh", user, { result: { expire_at: in_seconds(3600) } });
-    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_at: in_seconds(3) } } } });
+    await w.host("will_answer", "refresh", user, { result: { expire_in: 3600 } });
+    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_in: 3 } } } });
     await eventually(() => w.host("asked", "refresh", user), (got) => got.length === 1, "questions");
     await client.rpc("any", {});
     same(ear.of("connecting").length, 1);
@@ -59,7 +58,7 @@ export default {
   "a connection that the backend does not prolong ends with 3005": async (w) => {
     const user = w.name("user");
     await w.host("will_answer", "refresh", user, { result: { expired: true } });
-    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_at: in_seconds(3) } } } });
+    const { client, ear } = await w.connect({ server: await asking(w), data: { answer: { result: { user, expire_in: 3 } } } });
     client.setData({});
     await ear.next("connecting");
     same((await ear.next("connecting")).code, 3005);
@@ -127,6 +126,19 @@ export default {
     await refused(client.rpc("x", {}), 100);
   },
 
+  "the backend prolongs a subscription that it let in": async (w) => {
+    const user = w.name("user");
+    const group = w.group("asked");
+    await w.host("will_answer", "sub_refresh", user, { result: { expire_in: 3600, info: { seat: 9 } } });
+    const { client, id } = await w.connect({ server: await asking(w), data: { answer: { result: { user } } } });
+    const { sub, ear } = await w.subscribe(client, group, { data: { answer: { result: { expire_in: 3, info: { seat: 7 } } } } });
+    const [{ question }] = await eventually(() => w.host("asked", "sub_refresh", user), (got) => got.length === 1, "questions");
+    same([question.client, question.user, question.channel, question.transport], [id, user, group, w.transport]);
+    await sub.publish("still here");
+    same([await ear.data(1), ear.of("subscribing").length, ear.of("unsubscribed").length], [["still here"], 1, 0]);
+    same(ear.of("publication")[0].info.chanInfo, { seat: 9 });
+  },
+
   "a subscription that the backend ends is told 2501": async (w) => {
     const user = w.name("user");
     const group = w.group("asked");
@@ -135,7 +147,7 @@ export default {
     let times = 0;
     const { ear } = await w.subscribe(client, group, { getData: async () => {
       times += 1;
-      return times === 1 ? { answer: { result: { expire_at: in_seconds(3) } } } : {};
+      return times === 1 ? { answer: { result: { expire_in: 3 } } } : {};
     } });
     await ear.next("subscribing");
     same((await ear.next("subscribing")).code, 2501);

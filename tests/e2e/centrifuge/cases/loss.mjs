@@ -6,11 +6,11 @@ export default {
     let asked = 0;
     let second;
     const later = new Promise((done) => { second = done; });
-    // Without pings the client would give up after 1.2 s; its token is refreshed after 2 s.
-    const { ear } = await w.connect({ server: await w.server("pinging"), maxServerPingDelay: 200, getToken: () => {
+    // Without pings the client would give up after 1.9 s; its token is refreshed after 3 s.
+    const { ear } = await w.connect({ server: await w.server("pinging"), maxServerPingDelay: 900, getToken: () => {
       asked += 1;
       if (asked === 2) second();
-      return w.token({ sub: "silent" }, 2);
+      return w.token({ sub: "silent" }, 3);
     } });
     await later;
     same(ear.of("connecting").length, 1);

@@ -51,6 +51,21 @@ export default {
     same(await w.refusal(client, w.group("nowhere")), 102);
   },
 
+  "a subscription with deltas is 108, and nothing else ends with it": async (w) => {
+    const { client } = await w.connect();
+    const group = w.group("plain");
+    const { ear } = await w.subscribe(client, group);
+    const asks = w.subscription(client, w.group("plain"), { delta: "fossil" });
+    asks.sub.subscribe();
+    same((await asks.ear.next("unsubscribed")).code, 108);
+    await w.publish(group, "goes on");
+    same(await ear.data(1), ["goes on"]);
+    same(client.state, "connected");
+    const plain = await w.subscribe(client, asks.sub.channel + "-whole");
+    await w.publish(plain.sub.channel, "as a whole");
+    same(await plain.ear.data(1), ["as a whole"]);
+  },
+
   "a namespace for nobody is 103, and so is one for users to an anonymous client": async (w) => {
     const { client } = await w.connect();
     same(await w.refusal(client, w.group("private")), 103);
@@ -189,7 +204,7 @@ export default {
   },
 
   "a message beyond the limit is refused": async (w) => {
-    const { client, ear } = await w.connect({ timeout: 1500 });
+    const { client, ear } = await w.connect({ timeout: 4000 });
     const group = w.group("plain");
     const failed = client.publish(group, "x".repeat(70_000)).then(() => "published", (why) => why.code);
     if (w.transport === "websocket") {
@@ -346,7 +361,7 @@ export default {
     let asked = 0;
     const { ear } = await w.subscribe(client, group, { getToken: () => {
       asked += 1;
-      return asked === 2 ? new Promise(() => {}) : w.token({ channel: group }, asked === 1 ? 1 : 3600);
+      return asked === 2 ? new Promise(() => {}) : w.token({ channel: group }, asked === 1 ? 2 : 3600);
     } });
     await ear.next("subscribing");
     same((await ear.next("subscribing")).code, 2501);

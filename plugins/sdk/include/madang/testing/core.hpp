@@ -9,6 +9,7 @@
 #include <list>
 #include <thread>
 
+#include "madang/testing/jobs.hpp"
 #include "madang/testing/names.hpp"
 #include "madang/testing/streams.hpp"
 
@@ -21,7 +22,7 @@ class Core {
         std::string config;
     };
 
-    Core() = default;
+    Core() { set_up_jobs(); }
     Core(const Core&) = delete;
     Core& operator=(const Core&) = delete;
 
@@ -115,6 +116,12 @@ class Core {
             for (Connection& connection : connections_)
                 for (const auto& [timer_id, timer] : connection.timers)
                     if (timer.due_ms < due) next = &connection, id = timer_id, due = timer.due_ms;
+            const auto job = jobs_.next_due().value_or(until + 1);
+            if (job <= until && job <= due && job <= late) {
+                now_ms_ = std::max<std::uint64_t>(now_ms_, job);
+                jobs_.run_next();
+                continue;
+            }
             if (late <= until && late <= due) {
                 now_ms_ = std::max<std::uint64_t>(now_ms_, late);
                 const auto answer = std::move(answers_.extract(answers_.begin()).mapped());
@@ -126,9 +133,9 @@ class Core {
             Timer& timer = next->timers[id];
             timer.due_ms = now_ms_ + timer.repeat_ms;
             if (timer.repeat_ms == 0) next->timers.erase(id);
-            returned(*next, next->route->table.timer(next->consumer, id));
+            returned(*next, next->table().timer(next->consumer, id));
         }
-        now_ms_ = until;
+        now_ms_ = std::max<std::uint64_t>(now_ms_, until);
     }
     PendingRequest& request(ScopeData scope, std::string_view body) {
         PendingRequest& pending = requests_.emplace_back();
@@ -167,8 +174,24 @@ class Core {
         return pending;
     }
     void end_all() {
-        for (Connection& connection : connections_) end(connection, 1001, {});
+        for (const bool background : {false, true}) {
+            for (Connection& connection : connections_)
+                if ((connection.background != nullptr) == background) end(connection, 1001, {});
+            run();
+        }
+    }
+    void channel_send(std::string_view channel, std::string_view type, std::string_view bytes) {
+        Block& block = *new Block(bytes, payloads_alive_);
+        const auto status = send_to_channel(channel, type, block);
+        block.release();
+        if (status != MADANG_OK) throw Failure("channel_send: " + std::string(describe(status)));
         run();
+    }
+    // How often the background consumer of that channel was made anew.
+    unsigned restarts(std::string_view channel) const {
+        for (const BackgroundRoute& route : background_routes_)
+            if (route.channel == channel) return route.restarts;
+        throw Failure("no background consumer has the channel " + std::string(channel));
     }
     void group_send(std::string_view group, std::string_view type, std::string_view bytes) {
         Block& block = *new Block(bytes, payloads_alive_);
@@ -215,6 +238,10 @@ class Core {
         run();
         return pending;
     }
+    // Throws Refusal.
+    json enqueue(std::string_view text, const std::string& idempotency_key,
+                 const std::string& correlation_id);
+    JobEngine& jobs() noexcept { return jobs_; }
     std::optional<RpcAnswer> answer_of(const PendingRpc& pending) const {
         const std::lock_guard lock(mutex_);
         return pending.answer;
@@ -273,13 +300,18 @@ class Core {
         connection.close_reason = reason;
         connection.timers.clear();
         post([this, &connection, code] {
-            const madang_consumer_class& table = connection.route->table;
+            const madang_consumer_class& table = connection.table();
             table.disconnect(connection.consumer, code);
             while (!connection.groups.empty())
                 leave(connection, std::string(connection.groups.begin()->first));
             table.destroy(connection.consumer);
             connection.consumer = nullptr;
+            if (connection.background != nullptr && code == 1011) begin_again(*connection.background);
         });
+    }
+    void tell(Connection& connection, std::string_view type, const BlockRef& payload) {
+        if (connection.state == State::closed) return;
+        returned(connection, connection.table().event(connection.consumer, to_abi(type), payload->handle()));
     }
     void deliver(Connection& connection, madang_delivery delivery, std::string_view type,
                  const BlockRef& payload) {
@@ -287,9 +319,40 @@ class Core {
         if (delivery == MADANG_TO_SOCKET) {
             if (connection.state == State::open) connection.sent.push_back({Frame::text, payload->bytes()});
         } else {
-            returned(connection,
-                     connection.route->table.event(connection.consumer, to_abi(type), payload->handle()));
+            const madang_consumer_class& table = connection.table();
+            if (table.events == nullptr) return tell(connection, type, payload);
+            const madang_event event{to_abi(type), to_abi(payload->bytes()), payload->handle(),
+                                     connection.delivering != nullptr ? connection.delivering->offset : 0};
+            madang_events run{&event, 1, 0};
+            returned(connection, table.events(connection.consumer, &run));
         }
+    }
+    void begin(BackgroundRoute& route) {
+        Connection& connection = connections_.emplace_back();
+        connection.core = this;
+        connection.background = &route;
+        connection.channel = route.channel;
+        connection.scope.fields[MADANG_SCOPE_TYPE] = "channel";
+        for (const std::string& group : route.groups) connection.groups[group] = {MADANG_TO_HANDLER, now_ms_};
+        connection.consumer = route.table.create(route.table.context, handle(connection));
+        if (connection.consumer == nullptr) {
+            connection.state = State::closed;
+            connection.groups.clear();
+            return begin_again(route);
+        }
+        returned(connection, route.table.connect(connection.consumer));
+        while (!route.waiting.empty() && connection.state != State::closed) {
+            const auto [type, payload] = std::move(route.waiting.front());
+            route.waiting.pop_front();
+            tell(connection, type, payload);
+        }
+    }
+    // As the server does: at once, then after 10 ms of the kit's clock, doubled each time.
+    void begin_again(BackgroundRoute& route) {
+        const unsigned before = route.restarts++;
+        if (before == 0) return post([this, &route] { begin(route); });
+        answers_.emplace(now_ms_ + std::min<std::uint64_t>(30'000, 10ull << std::min(before - 1, 12u)),
+                         [this, &route] { begin(route); });
     }
     madang_status send_to_group(std::string_view group, std::string_view type, Block& payload) {
         if (!valid_group(group) || !valid_type(type)) return MADANG_INVALID;
@@ -306,14 +369,18 @@ class Core {
         if (!valid_channel(channel) || !valid_type(type)) return MADANG_INVALID;
         post([this, channel = std::string(channel), type = std::string(type), payload = BlockRef(payload)] {
             for (Connection& connection : connections_)
-                if (connection.channel == channel) deliver(connection, MADANG_TO_HANDLER, type, payload);
+                if (connection.channel == channel && connection.state != State::closed)
+                    return tell(connection, type, payload);
+            for (BackgroundRoute& route : background_routes_)
+                if (route.channel == channel && route.waiting.size() < route.queue)
+                    route.waiting.emplace_back(type, payload);
         });
         return MADANG_OK;
     }
     madang_status accept(Connection& c, std::string_view subprotocol, const madang_pair* headers,
                          std::size_t count) {
         if (c.state == State::closed) return MADANG_CLOSED;
-        if (c.state == State::open) return MADANG_INVALID;
+        if (c.state == State::open || c.background != nullptr) return MADANG_INVALID;
         const auto offered = [&](std::string_view name) {
             const Texts& list = c.scope.lists[MADANG_SCOPE_SUBPROTOCOLS];
             return std::any_of(list.begin(), list.end(), [&](const auto& one) { return one.first == name; });
@@ -347,6 +414,31 @@ class Core {
         return MADANG_OK;
     }
 
+    static madang_background make_background() {
+        madang_background t{};
+        t.struct_size = sizeof t;
+        t.add = [](madang_host* host, madang_str channel, const madang_consumer_class* table,
+                   const madang_background_options* options) {
+            Core& core = *of(host).core;
+            const std::string_view name = from_abi(channel);
+            if (!valid_channel(name) || name.find('!') != std::string_view::npos ||
+                name.starts_with("specific."))
+                return MADANG_INVALID;
+            for (const BackgroundRoute& route : core.background_routes_)
+                if (route.channel == name) return MADANG_INVALID;
+            BackgroundRoute route{std::string(name), *table, {}, 1024, {}};
+            for (std::size_t i = 0; i < table->groups_count; ++i) {
+                route.groups.emplace_back(from_abi(table->groups[i]));
+                if (!valid_group(route.groups.back())) return MADANG_INVALID;
+            }
+            if (options != nullptr && options->queue_events != 0) route.queue = options->queue_events;
+            core.post([&core, &route = core.background_routes_.emplace_back(std::move(route))] {
+                core.begin(route);
+            });
+            return MADANG_OK;
+        };
+        return t;
+    }
     static madang_host_api make_api() {
         madang_host_api t{};
         t.struct_size = sizeof t;
@@ -407,7 +499,7 @@ class Core {
         };
         t.close = [](madang_connection* c, std::uint16_t code, madang_str reason) {
             if (of(c).state == State::closed) return MADANG_CLOSED;
-            if (!valid_close_code(code)) return MADANG_INVALID;
+            if (!valid_close_code(code) || of(c).background != nullptr) return MADANG_INVALID;
             if (of(c).state == State::connecting && code == 1011)
                 code = 1000;  // 403, as any close before accept
             of(c).core->end(of(c), code == 0 ? 1000 : code, from_abi(reason).substr(0, 123));
@@ -422,6 +514,7 @@ class Core {
         t.group_add = [](madang_connection* c, madang_str group, madang_delivery delivery) {
             if (!valid_group(from_abi(group))) return MADANG_INVALID;
             if (of(c).state == State::closed) return MADANG_CLOSED;
+            if (of(c).background != nullptr && delivery != MADANG_TO_HANDLER) return MADANG_INVALID;
             of(c)
                 .groups.try_emplace(std::string(from_abi(group)), Membership{delivery, of(c).core->now_ms_})
                 .first->second.delivery = delivery;
@@ -441,7 +534,7 @@ class Core {
         };
         t.timer_cancel = [](madang_connection* c, std::uint64_t id) { of(c).timers.erase(id); };
         t.report_error = [](madang_connection* c, madang_str where, madang_str what) {
-            of(c).core->reports_.push_back({std::string(from_abi(of(c).route->table.name)),
+            of(c).core->reports_.push_back({std::string(from_abi(of(c).table().name)),
                                             std::string(from_abi(where)), std::string(from_abi(what))});
         };
         t.group_send = [](madang_host* host, madang_str group, madang_str type, madang_payload* payload) {
@@ -474,6 +567,10 @@ class Core {
         t.now_ms = [](madang_host* host) -> std::uint64_t { return of(host).core->now_ms_; };
         t.get_extension = [](madang_host*, const char* name) -> const void* {
             static const madang_streams streams = make_streams();
+            static const madang_jobs jobs = make_jobs();
+            if (std::string_view(name) == MADANG_JOBS) return &jobs;
+            static const madang_background background = make_background();
+            if (std::string_view(name) == MADANG_BACKGROUND) return &background;
             return std::string_view(name) == MADANG_STREAMS ? &streams : nullptr;
         };
         return t;
@@ -499,7 +596,8 @@ class Core {
     std::map<std::string, Connection*> members(std::string_view group) {  // by channel name
         std::map<std::string, Connection*> result;
         for (Connection& connection : connections_)
-            if (connection.groups.contains(group)) result.emplace(connection.channel, &connection);
+            if (connection.background == nullptr && connection.groups.contains(group))
+                result.emplace(connection.channel, &connection);
         return result;
     }
     // Does `work` on the test's thread; it returns what tells its answer, which is called after the delay,
@@ -549,9 +647,16 @@ class Core {
 
     static madang_streams make_streams();  // testing/core_streams.hpp
 
+    static KitJob& of(const madang_job* job) {
+        return *const_cast<KitJob*>(reinterpret_cast<const KitJob*>(job));
+    }
+    void set_up_jobs();  // these two: testing/core_jobs.hpp
+    static madang_jobs make_jobs();
+
     std::atomic<std::int64_t> payloads_alive_ = 0;
     std::list<PluginHost> hosts_;
     std::list<SocketRoute> socket_routes_;
+    std::list<BackgroundRoute> background_routes_;
     std::list<ViewRoute> view_routes_;
     std::list<Connection> connections_;  // kept to the end: a test may look at what was sent before a close
     std::list<PendingRequest> requests_;
@@ -559,6 +664,8 @@ class Core {
     std::vector<RpcRoute> rpc_routes_;
     Streams streams_;
     std::optional<Shown> shown_;  // the publication that a consumer last asked for
+    JobEngine jobs_;
+    std::map<std::string, std::pair<json, std::uint64_t>> enqueued_;  // by idempotency key: answer, until
     std::uint64_t answer_delay_ = 0;
     std::multimap<std::uint64_t, std::function<void()>> answers_;  // by when they are due
     std::vector<Report> reports_;

@@ -138,7 +138,7 @@ inline madang_streams Core::make_streams() {
                      std::vector<std::pair<std::uint64_t, std::string>> list;
                      for (const auto& [user, when] : core.streams_.stream(name).seen) {
                          const auto there = core.members(name);
-                         if (std::none_of(there.begin(), there.end(), [&](const auto& each) {
+                         if (std::none_of(there.begin(), there.end(), [&user = user](const auto& each) {
                                  return each.second->scope.fields[MADANG_SCOPE_USER_ID] == user;
                              }))
                              list.emplace_back(when, user);

@@ -123,6 +123,15 @@ struct SocketRoute {
     std::string subprotocols;
 };
 
+struct BackgroundRoute {
+    std::string channel;
+    madang_consumer_class table;
+    std::vector<std::string> groups;
+    std::size_t queue;
+    std::deque<std::pair<std::string, BlockRef>> waiting;  // type, payload; while it is not there
+    unsigned restarts = 0;
+};
+
 struct ViewRoute {
     Pattern pattern;
     std::string methods;
@@ -134,6 +143,8 @@ class Core;
 struct Connection {  // madang_connection
     Core* core = nullptr;
     const SocketRoute* route = nullptr;
+    BackgroundRoute* background = nullptr;  // then without a route
+    const madang_consumer_class& table() const { return background ? background->table : route->table; }
     ScopeData scope;
     std::string channel;
     madang_consumer* consumer = nullptr;

@@ -53,10 +53,10 @@ class Streams {
     // What is wrong with it, or nothing.
     std::optional<std::string> declare(std::string_view name, std::string_view text) {
         static constexpr std::string_view known[] = {
-            "history_size",    "history_ttl",   "history_meta_ttl", "history_durability", "recovery",
-            "positioning",     "cache",         "presence",         "join_leave",         "ordered",
-            "allow_subscribe", "allow_publish", "allow_presence",   "allow_history",      "user_limited",
-            "subscribe_proxy", "publish_proxy"};
+            "history_size", "history_ttl",     "history_meta_ttl", "history_durability", "recovery",
+            "positioning",  "cache",           "presence",         "join_leave",         "crash_leaves",
+            "ordered",      "allow_subscribe", "allow_publish",    "allow_presence",     "allow_history",
+            "user_limited", "subscribe_proxy", "publish_proxy"};
         const auto given = nlohmann::json::parse(text, nullptr, false);
         if (!given.is_object()) return "takes an object";
         auto& space = spaces_[std::string(name)];

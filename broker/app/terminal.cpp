@@ -1,0 +1,45 @@
+#include "broker/app/terminal.hpp"
+
+#include <cstdio>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+namespace madang::terminal {
+
+using json = nlohmann::ordered_json;
+
+int complain(const std::string& what, const std::string& why, int code) {
+    std::string line = why;  // one line, whatever a server says
+    for (auto& c : line)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    std::cerr << "madang: " << what << ": " << line << "\n";
+    return code;
+}
+
+std::string shown(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+// A member for a person: a plain string without its quotes where nothing in it could move the terminal.
+std::string shown(const json& from, const char* name) {
+    const auto found = from.find(name);
+    if (found == from.end()) return "-";
+    auto text = shown(*found);
+    if (found->is_string() && text.size() > 2 && text.find('\\') == text.npos)
+        return text.substr(1, text.size() - 2);
+    return text;
+}
+
+// "2026-11-22 04:40:00.123" of Unix milliseconds, UTC.
+std::string moment(const json& from, const char* name) {
+    const auto found = from.find(name);
+    if (found == from.end() || !found->is_number_integer()) return "-";
+    const auto ms = found->get<std::int64_t>();
+    const auto seconds = static_cast<std::time_t>(ms / 1000);
+    std::tm utc{};
+    char text[64];
+    if (gmtime_r(&seconds, &utc) == nullptr || std::strftime(text, sizeof text, "%F %T", &utc) == 0)
+        return "-";
+    char fraction[8];
+    std::snprintf(fraction, sizeof fraction, ".%03d", static_cast<int>(ms % 1000 < 0 ? 0 : ms % 1000));
+    return std::string(text) + fraction;
+}
+
+}  // namespace madang::terminal

@@ -1,0 +1,324 @@
+// A real Prometheus reads servers at work: every expression of every panel and rule has an answer, nothing fires while all is well,
+// and the alerts fire when their fault is caused.
+//
+// So that it takes seconds, the rules' ranges are 8 s, what they wait for (`for`) is 1 s, and a queue is late after 1 s instead of
+// 300; expressions, comparisons and all other thresholds are those of monitoring/alerts/madang.yml.
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { WebSocket } from "ws";
+import { Client } from "./support/client.mjs";
+import { project_dir } from "./support/paths.mjs";
+import { Prometheus } from "./support/prometheus.mjs";
+import { Server } from "./support/server.mjs";
+
+const run = promisify(execFile);
+const binary = resolve(process.env.MADANG_BIN ?? join(project_dir, "build/release/madang"));
+const torture = join(dirname(binary), "madang-torture-plugins/torture.so"); // fails as it is asked to
+const key = "a-key-of-these-tests-that-is-long-enough";
+const range = "8s";
+const patience_ms = 45_000;
+
+async function eventually(what, holds) {
+  const end = Date.now() + patience_ms;
+  for (let last; ; await new Promise((done) => setTimeout(done, 200))) {
+    try {
+      const value = await holds();
+      if (value) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > end) assert.fail(`${what}: not within ${patience_ms} ms; at last ${last?.stack ?? JSON.stringify(last)}`);
+  }
+}
+
+// What has no answer although all is well, and why.
+const rightly_empty = {
+  "sum(ALERTS": "no alert fires",
+  "changes(process_start_time_seconds": "no node has started since the first scrape",
+};
+
+const children = new Set();
+const servers = [];
+let folder, prometheus, load;
+process.on("exit", () => { for (const each of children) each.kill("SIGKILL"); });
+
+const status_of = async (server) => (await fetch(`${server.internal}/cluster`)).json();
+async function api(server, path, body, method = "POST") {
+  const answer = await fetch(`${server.internal}/api/${path}`, { method, headers: { "X-API-Key": key }, body: body && JSON.stringify(body) });
+  return answer.json();
+}
+async function enqueue(server, ...jobs) {
+  const answer = await api(server, "jobs", jobs);
+  assert.ok(answer.jobs, JSON.stringify(answer));
+  return answer;
+}
+const instance = (server) => new URL(server.internal ?? server.was).host;
+
+async function start(name, { options = [], config = "" } = {}) {
+  const server = await Server.start({
+    config: `api_keys = ["tests:all:${key}"]\nbackup_dir = "${folder}/backups-${name}"\n` +
+      `[namespace.news]\nallow_subscribe = "everyone"\nhistory_size = 100\nhistory_ttl = "10m"\nrecovery = true\npresence = true\n` + config,
+    options: ["--no-worker-process", "--plugin", torture, "--job-loss-limit", "1", "--log-level", "error",
+              "--drain-timeout", "10s", ...options] });
+  servers.push(server);
+  server.was = server.internal;
+  return server;
+}
+
+const cluster_options = (name, joins, ca = `${folder}/ca`) =>
+  ["--cluster-listen", "127.0.0.1:0", "--cluster-size", "2", "--node-name", name, ...joins.flatMap((each) => ["--join", each]),
+   "--cluster-certificate", `${ca}/${name}.pem`, "--cluster-key", `${ca}/${name}.key`, "--cluster-ca", `${ca}/ca.pem`];
+
+async function start_worker(server) {
+  const worker = spawn(binary, ["worker", "--config", join(server.folder, "madang.toml"), "--concurrency", "1", "--plugin", torture,
+                                "--worker-socket", join(server.folder, "madang-data", "workers.sock")],
+                       { cwd: server.folder, stdio: ["ignore", "ignore", "ignore"] });
+  children.add(worker);
+  worker.once("exit", () => children.delete(worker));
+  return worker;
+}
+
+// Chat, subscribers, publications, presence, jobs, views: a little of everything, until it is ended.
+function begin_load(on) {
+  const clients = [];
+  const state = { over: false, end: async () => { state.over = true; await state.done; clients.forEach((each) => each.terminate()); } };
+  const sent = (socket, message) => { if (socket.readyState === WebSocket.OPEN) socket.send(message); };
+  for (const server of on) {
+    for (let i = 0; i < 4; i += 1) {
+      const socket = new WebSocket(server.ws("/ws/chat/yard/"), { origin: server.url });
+      const subscriber = new WebSocket(server.ws("/connection/websocket"), { origin: server.url });
+      subscriber.on("open", () => subscriber.send('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"news:kr"}}'));
+      subscriber.on("message", (text) => { if (text.toString() === "{}") sent(subscriber, "{}"); });
+      for (const each of [socket, subscriber]) each.on("error", () => {});
+      clients.push(socket, subscriber);
+    }
+  }
+  state.done = (async () => {
+    for (let n = 0; !state.over; n += 1, await new Promise((done) => setTimeout(done, 100))) {
+      clients.filter((_, i) => i % 2 === 0).forEach((each) => sent(each, JSON.stringify({ message: `hello ${n}` })));
+      await Promise.all(on.filter((each) => each.internal).flatMap((server) => [
+        n % 5 === 0 && Client.connect(server, "/ws/chat/passing/").then((client) => client.close()),
+        api(server, "publish", { channel: "news:kr", data: n }),
+        n % 5 === 0 && enqueue(server, { task: "reports.tidy" }),
+        fetch(`${server.url}/`),
+        fetch(`${server.url}/api/reports/x/file`), // a view of the pool
+        fetch(`${server.url}/api/reports/x/file`, { headers: { Authorization: "Bearer nobody" } }),
+      ]).map((each) => Promise.resolve(each).catch(() => {})));
+    }
+  })();
+  return state;
+}
+
+async function panels() {
+  const boards = join(project_dir, "monitoring/grafana/dashboards");
+  const found = [];
+  for (const file of await readdir(boards)) {
+    const board = JSON.parse(await readFile(join(boards, file), "utf8"));
+    const asked = [...board.panels.flatMap((panel) => (panel.targets ?? []).map((target) => [`${file}, ${panel.title}`, target.expr])),
+                   ...board.annotations.list.map((each) => [`${file}, ${each.name}`, each.expr])];
+    for (const [where, expression] of asked)
+      found.push({ where, expression: expression.replaceAll("$__rate_interval", range).replaceAll("$job", "madang").replaceAll("$instance", ".*") });
+  }
+  assert.ok(found.length > 100, `${found.length} expressions`);
+  return found;
+}
+
+const quick = (rules) => rules.replace(/^( +)for: .*/gm, "$1for: 1s").replace(/\[\d+[smhd]\]/g, `[${range}]`)
+  .replace("madang_job_queue_oldest_seconds > 300", "madang_job_queue_oldest_seconds > 1");
+// In this haste a quiet minute is a fault: these two foresee from hours, and have promtool's tests only.
+const foresee = ["MadangMemoryGrows", "MadangDiskFills"];
+
+async function firing() {
+  const found = await prometheus.ask('ALERTS{alertstate="firing"}');
+  return found.map(({ metric }) => metric).filter((each) => !foresee.includes(each.alertname));
+}
+const fires = (name, labels = {}) =>
+  eventually(`${name} fires`, async () => (await firing()).some((each) =>
+    each.alertname === name && Object.entries(labels).every(([label, value]) => each[label] === value)));
+
+let a, b, c, worker;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "madang-watched-"));
+  for (const args of [["init-ca", `${folder}/ca`], ["issue", "a", `${folder}/ca`], ["issue", "b", `${folder}/ca`]])
+    await run(binary, ["cluster", ...args]);
+  a = await start("a", { options: cluster_options("a", []), config: '[schedule.tidy]\ntask = "reports.tidy"\nevery = "1s"\n' });
+  b = await start("b", { options: cluster_options("b", [(await status_of(a)).address]) });
+  c = await start("c", { options: ["--proxy-connect", "http://127.0.0.1:1/", "--proxy-breaker-failures", "1", "--max-connections", "8",
+                                   "--handler-budget", "5ms"] });
+  await eventually("a keeps the jobs", async () => (await status_of(a)).jobs.home === "a" && (await status_of(a)).jobs.served);
+  worker = await start_worker(a);
+  await eventually("the worker is there", async () => (await api(a, "workers", undefined, "GET")).workers.length > 0);
+  prometheus = await Prometheus.start([a, b, c].map(instance), quick(await readFile(join(project_dir, "monitoring/alerts/madang.yml"), "utf8")));
+  load = begin_load([a, b]);
+});
+after(async () => {
+  await load?.end();
+  prometheus?.end();
+  for (const each of children) each.kill("SIGKILL");
+  await Promise.all(servers.map((each) => each.stop()));
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+describe("while all is well", () => {
+  test("every panel's expression has an answer", async () => {
+    await api(a, "backup", { name: "first" });
+    const all = await panels();
+    await eventually("answers", async () => {
+      const empty = [];
+      for (const { where, expression } of all) {
+        const answer = await prometheus.ask(expression.replace(" or vector(0)", "")); // what a panel shows for want of an answer
+        const reason = Object.keys(rightly_empty).find((each) => expression.includes(each));
+        if (!answer.length && !reason) empty.push(`${where}: ${expression}`);
+      }
+      if (empty.length) throw new Error(`no answer:\n${empty.join("\n")}`);
+      return true;
+    });
+  });
+
+  test("the times that panels show are of something that happened", async () => {
+    const nothing_happens = /http_fetch/; // no server of the load has a backend
+    const times = (await panels()).filter(({ expression }) => expression.startsWith("histogram_quantile") && !nothing_happens.test(expression));
+    await eventually("times", async () => {
+      const none = [];
+      for (const { where, expression } of times)
+        if (!(await prometheus.ask(expression)).some(({ value }) => value > 0)) none.push(`${where}: ${expression}`);
+      if (none.length) throw new Error(`not yet:\n${none.join("\n")}`);
+      return true;
+    });
+  });
+
+  test("what every rule looks at is there, and none fires", async () => {
+    for (const rule of await prometheus.rules()) {
+      assert.equal(rule.health, "ok", `${rule.name}: ${rule.lastError}`);
+      for (const [metric] of rule.query.matchAll(/(?:madang|process)[:_][a-z0-9_:]+(?:\{[^}]*\})?/g))
+        assert.notEqual((await prometheus.ask(metric)).length, 0, `${rule.name}: there is no ${metric}`);
+    }
+    const of_a_busy_machine = ["MadangLoopLag", "MadangStoreSlow", "MadangPoolFull"];
+    await eventually("none fires", async () => {
+      const fired = (await firing()).filter((each) => !of_a_busy_machine.includes(each.alertname));
+      if (fired.length) throw new Error(JSON.stringify(fired));
+      return true;
+    });
+  });
+});
+
+describe("an alert fires when its fault is caused:", () => {
+  test("a plugin throws", async () => {
+    for (let i = 0; i < 40; i += 1) assert.equal((await fetch(`${a.url}/view/std`)).status, 500);
+    for (let i = 0; i < 5; i += 1) {
+      const client = await Client.connect(a, "/ws/throw/receive/std/");
+      client.send("throw");
+      await client.end();
+    }
+    await Promise.all([fires("MadangPluginFailing", { plugin: "torture", instance: instance(a) }),
+                       fires("MadangHttpErrors", { instance: instance(a) }), fires("MadangErrorsLogged", { instance: instance(a) })]);
+  });
+
+  test("a handler takes too long", async () => {
+    const big = JSON.stringify({ message: "x", more: Array.from({ length: 60_000 }, (_, i) => ({ i })) });
+    const client = await Client.connect(c, "/ws/ping/");
+    for (let i = 0; i < 5; i += 1) client.send(big);
+    await fires("MadangHandlersSlow", { plugin: "ping", instance: instance(c) });
+    await client.close();
+  });
+
+  test("a backend does not answer", async () => {
+    const client = await Client.connect(c, "/connection/websocket");
+    client.send({ id: 1, connect: {} });
+    await client.receive();
+    await fires("MadangBreakerOpen", { instance: instance(c) });
+    client.socket.terminate();
+  });
+
+  test("hardly a connection is left", async () => {
+    const clients = await Promise.all(Array.from({ length: 7 }, () => Client.connect(c, "/ws/ping/")));
+    await fires("MadangConnectionsNearLimit", { instance: instance(c) });
+    clients.forEach((each) => each.socket.terminate());
+  });
+
+  test("clients do not read", async () => {
+    const slow = await Promise.all(Array.from({ length: 12 }, () => Client.connect(b, "/connection/websocket")));
+    for (const each of slow) each.send('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"news:flood"}}');
+    for (const each of slow) while (!(await each.receive()).includes('"id":2'));
+    for (const each of slow) each.socket.pause();
+    const data = "x".repeat(900_000);
+    for (let i = 0; i < 12; i += 1) await api(b, "publish", { channel: "news:flood", data });
+    await fires("MadangOutboxDisconnects", { instance: instance(b) });
+    slow.forEach((each) => each.socket.terminate());
+  });
+
+  test("a certificate cannot be read", async () => {
+    await writeFile(`${folder}/ca/a.key`, "this is no key");
+    a.child.kill("SIGHUP");
+    await fires("MadangReloadFailed", { instance: instance(a) });
+  });
+
+  test("a certificate ends soon", async () => {
+    await rm(`${folder}/ca/a.key`);
+    await rm(`${folder}/ca/a.pem`);
+    await run(binary, ["cluster", "issue", "a", `${folder}/ca`, "--days", "7"]);
+    a.child.kill("SIGHUP");
+    await fires("MadangCertificateEnds", { instance: instance(a), listener: "cluster" });
+  });
+
+  test("a stranger wants to join", async () => {
+    for (const args of [["init-ca", `${folder}/other`], ["issue", "d", `${folder}/other`]]) await run(binary, ["cluster", ...args]);
+    await start("d", { options: cluster_options("d", [(await status_of(a)).address], `${folder}/other`) });
+    await fires("MadangPeersRefused", { instance: instance(a) });
+  });
+
+  test("a backup fails", async () => {
+    await api(a, "backup", { name: "first" }); // is there already
+    await fires("MadangBackupFailed", { instance: instance(a), outcome: "invalid_option" });
+  });
+
+  const step = (how) => ({ task: "torture.step", kwargs: { ledger: join(folder, "ledger"), ...how } });
+
+  test("jobs fail for good", async () => {
+    await enqueue(a, ...Array.from({ length: 20 }, () => step({ fails: 100 }))); // more than it is tried again: 20 times in a second
+    await Promise.all([fires("MadangDeadLetters", { queue: "torture" }), fires("MadangJobsFailing")]);
+  });
+
+  test("a worker dies with a job, and none is left", async () => {
+    const { jobs: [{ id }] } = await enqueue(a, step({ ms: 600_000 }));
+    await eventually("it runs", async () => (await api(a, `jobs/${id}`, undefined, "GET")).state === "STARTED");
+    const gone = once(worker, "exit");
+    worker.kill("SIGKILL");
+    await gone;
+    await Promise.all([fires("MadangLeasesLost", { instance: instance(a) }), fires("MadangNoWorkers", { instance: instance(a) }),
+                       fires("MadangQueueAge")]);
+  });
+
+  test("a node drains", async () => {
+    const client = await Client.connect(c, "/ws/ping/");
+    client.socket.pause(); // it does not answer the close, so that the drain takes its time
+    c.child.kill("SIGTERM");
+    await fires("MadangNotReady", { instance: instance(c) });
+    client.socket.terminate();
+  });
+
+  test("a node dies", async () => {
+    await b.kill("SIGKILL");
+    await Promise.all([fires("MadangNodeDown", { instance: instance(b) }), fires("MadangNodesMissing", { instance: instance(a) }),
+                       fires("MadangNoQuorum", { instance: instance(a) }), fires("MadangJobsHomeless")]);
+  });
+
+  test("the disk has no room", async () => {
+    await a.kill("SIGKILL");
+    // On a's addresses, which Prometheus knows.
+    const full = await Server.start({ options: ["--store-free-bytes", "1024G", "--no-worker-process", "--log-level", "off"],
+                                      internal: instance(a) });
+    servers.push(full);
+    const client = await Client.connect(full, "/ws/chat/yard/");
+    await Promise.all(["MadangStoreDown", "MadangDiskLow", "MadangStoreRefuses", "MadangPresenceUnwritten"].map((each) =>
+      fires(each, { instance: instance(full) })));
+    client.socket.terminate();
+  });
+});

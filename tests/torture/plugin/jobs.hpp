@@ -1,0 +1,5 @@
+#pragma once
+
+#include <madang/plugin.hpp>
+
+void add_torture_tasks(madang::Plugin& plugin);
