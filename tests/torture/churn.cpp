@@ -108,7 +108,7 @@ void churn(std::uint64_t seed, std::size_t visits) {
         drive(all, [] { return true; });
         const auto gone = std::erase_if(visitors, [](visitor& who) { return step(who); });
         if (gone) last_progress = steady::now();
-        if (steady::now() - last_progress > 20s) {
+        if (steady::now() - last_progress > 60s) {
             std::string who;
             for (auto& each : visitors)
                 who += " " + std::to_string(static_cast<int>(each.how)) + "/" +

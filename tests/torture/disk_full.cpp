@@ -120,7 +120,7 @@ class scene {
         node_.reset();  // SIGKILL
         visitors_.clear();
         start(listens_);
-        require(eventually([this] { return present() == 0; }, 10s), "whom the kill took are still present");
+        require(eventually([this] { return present() == 0; }), "whom the kill took are still present");
         for (std::size_t i = 0; i < groups.size(); ++i) {
             const auto all = whole_history(listens_.internal, groups[i]);
             require(!all.publications.empty() && all.publications.size() <= 500,
@@ -277,7 +277,7 @@ class scene {
                 step();
                 return so();
             },
-            20s);
+            60s);
         require(came, "it does not come: " + what + "\n" + node_->log());
     }
 

@@ -1,5 +1,5 @@
 // What the cases share. Runs in Node.js and in a page alike: no import of either's own.
-export const patience_ms = 30_000;
+export const patience_ms = 60_000;
 
 export class Unmet extends Error {}
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 import { shots_dir } from "./paths.mjs";
 
-const patience_ms = 20_000;
+const patience_ms = 60_000;
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"];
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { WebSocket } from "ws";
 
-const patience_ms = 10_000;
+const patience_ms = 60_000;
 
 export class Client {
   // The server wants to know the Origin: by default that is its own.

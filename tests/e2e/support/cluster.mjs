@@ -11,7 +11,7 @@ export const binary = resolve(process.env.MADANG_BIN ?? join(project_dir, "build
 export const key = "a-key-of-these-tests-that-is-long-enough"; // `tests` in the nodes' configuration, which may do all
 
 // What holds() says, once it is true; what it throws is no end.
-export async function eventually(what, holds, patience_ms = 30_000) {
+export async function eventually(what, holds, patience_ms = 60_000) {
   const end = Date.now() + patience_ms;
   for (let last; ; await new Promise((done) => setTimeout(done, 20))) {
     try {

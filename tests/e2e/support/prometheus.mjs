@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { free_port } from "./free_port.mjs";
 
-const start_timeout_ms = 20_000;
+const start_timeout_ms = 60_000;
 const running = new Set();
 process.on("exit", () => { for (const each of running) each.end(); });
 

@@ -9,8 +9,8 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { project_dir } from "./paths.mjs";
 
-const start_timeout_ms = 20_000;
-const stop_timeout_ms = 15_000; // the default drain deadline is 10 s
+const start_timeout_ms = 60_000;
+const stop_timeout_ms = 40_000; // the default drain deadline is 10 s
 const binary = resolve(process.env.MADANG_BIN ?? join(project_dir, "build/release/madang"));
 const running = new Set();
 const folders = new Set();

@@ -55,7 +55,7 @@ class ServerOptions : public testing::Test {
             auto what = check(flags);
             what.words[1] = verb;
             what.environment = environment;
-            const auto got = run(what, 20s);
+            const auto got = run(what);
             EXPECT_EQ(got.code, 2) << verb << got.out;
             EXPECT_EQ(got.out, "") << verb;
             EXPECT_EQ(std::count(got.err.begin(), got.err.end(), '\n'), 1) << verb << ": " << got.err;

@@ -35,7 +35,7 @@ class ServerStore : public testing::Test {
     }
     void kill() {
         node->process().signal(SIGKILL);
-        node->process().wait(10s);
+        node->process().wait(30s);
         node.reset();
     }
     std::string data() const { return (folder_.path() / "data").string(); }

@@ -115,7 +115,7 @@ TEST_F(Tls, AHandshakeThatStallsIsCutOffInTime) {
     server node(all);
     peer silent(node.port());
     EXPECT_TRUE(drive(
-        silent, [&] { return silent.ended; }, 5s));
+        silent, [&] { return silent.ended; }, 9s));
 }
 
 TEST_F(Tls, TheServerDoesNotStartWithWrongFiles) {

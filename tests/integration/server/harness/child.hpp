@@ -49,7 +49,7 @@ struct outcome {
     std::string out;
     std::string err;
 };
-outcome run(const command& what, milliseconds longest = 30s);
+outcome run(const command& what, milliseconds longest = 60s);
 
 // Values by name and labels as exposed: `madang_closes_total{code="1011"}`.
 class figures {
@@ -79,7 +79,7 @@ class server {
     figures metrics() const;
     std::string log() const { return process_.err(); }
     // SIGTERM; the exit code, or -1 when it took longer.
-    int stop(milliseconds longest = 15s);
+    int stop(milliseconds longest = 30s);
 
   private:
     child process_;
@@ -92,7 +92,7 @@ std::string server_binary();
 
 // Asks again until it is so; false after `longest`.
 template <class Condition>
-bool eventually(Condition&& condition, milliseconds longest = 10s);
+bool eventually(Condition&& condition, milliseconds longest = 60s);
 void breathe();  // lets the machine do something else for some milliseconds, between two questions
 
 template <class Condition>

@@ -76,8 +76,8 @@ class peer {
 };
 
 // Drives them until it is so; false after `longest`.
-bool drive(std::span<peer* const> peers, const std::function<bool()>& until, milliseconds longest = 10s);
-bool drive(peer& one, const std::function<bool()>& until, milliseconds longest = 10s);
+bool drive(std::span<peer* const> peers, const std::function<bool()>& until, milliseconds longest = 60s);
+bool drive(peer& one, const std::function<bool()>& until, milliseconds longest = 60s);
 
 // The whole of an exchange; status 0 when no answer came.
 http_answer fetch(std::uint16_t port, std::string_view target, std::string_view headers = {},
