@@ -66,8 +66,7 @@ std::string job(const char* task, const char* queue = nullptr) {
 }  // namespace
 
 std::vector<finding> runs::jobs() {
-    // As for short jobs: with 4, the default, each round of the store's is eight jobs.
-    const auto fresh = new_server(options_.loops.value_or(0), {"--worker-prefetch", "32"});
+    const auto fresh = new_server(options_.loops.value_or(0));
     const auto& internal = fresh.internal();
     const auto jobs_of_round = [&](std::uint32_t usual) { return options_.quick ? usual / 100 : usual; };
 
@@ -101,9 +100,9 @@ std::vector<finding> runs::jobs() {
     };
     std::vector<finding> all;
     all.push_back(rate("child processes", "bench.nothing", jobs_of_round(200'000), bulk, 2, 30'000,
-                       "enqueued 1,000 a request, synced enqueue and end, --worker-prefetch 32"));
+                       "enqueued 1,000 a request, synced enqueue and end"));
     all.push_back(rate("child processes", "bench.nothing", jobs_of_round(50'000), 1, 16, 10'000,
-                       "enqueued one by one by 16 clients, synced enqueue and end, --worker-prefetch 32"));
+                       "enqueued one by one by 16 clients, synced enqueue and end"));
     all.push_back(rate("in the server's process", "bench.inline", jobs_of_round(300'000), bulk, 2, 100'000,
                        "enqueued 1,000 a request, synced enqueue and end"));
 

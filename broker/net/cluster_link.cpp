@@ -431,8 +431,11 @@ void cluster_link::leave() {
     pump();
 }
 
-void cluster_link::tick(link_hub::clock::time_point now) {
+void cluster_link::tick(link_hub::clock::time_point now, link_hub::clock::duration away) {
     if (over_) return;
+    deadline_ += away;
+    last_heard_ = std::min(now, last_heard_ + away);
+    if (stalled_since_) *stalled_since_ += away;
     if (!up()) {
         if (now < deadline_) return;
         if (stage_ == stage::connecting) return close(false);

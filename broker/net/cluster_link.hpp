@@ -70,7 +70,8 @@ class cluster_link : public std::enable_shared_from_this<cluster_link> {
                  file_handle local = {});
     void start();
 
-    void tick(link_hub::clock::time_point now);
+    // `away`: for so long before `now` this thread did nothing, and no silence is held against the peer.
+    void tick(link_hub::clock::time_point now, link_hub::clock::duration away = {});
     void send_beat(std::string_view bytes);
     // Says bye behind what BASP has written, and ends when the other does.
     void leave();

@@ -39,6 +39,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto tick_pause = 100ms;
+constexpr auto long_away = 5 * tick_pause;
 constexpr auto farewell_limit = 500ms;
 // 800 connections in a second: a flood of them takes neither a core nor the links' turns. What is more waits
 // in the kernel's queue.
@@ -138,6 +139,7 @@ struct cluster_links::state final : link_hub {
     std::array<clock::time_point, static_cast<std::size_t>(link_refusal::closed) + 1> log_again{};
     bool leaving = false;
     clock::time_point farewell_ends;
+    std::optional<clock::time_point> ticked;
     std::optional<name_look_up> names;
     std::thread thread;
 };
@@ -280,7 +282,10 @@ void cluster_links::state::make_room() {
 
 void cluster_links::state::tick() {
     const auto now = clock::now();
-    each_link([now](cluster_link& link) { link.tick(now); });
+    // Where the whole machine stood still, the peers could not speak either.
+    const auto away = ticked && now - *ticked > long_away ? now - *ticked - tick_pause : clock::duration{};
+    ticked = now;
+    each_link([now, away](cluster_link& link) { link.tick(now, away); });
     if (leaving) {
         if (links.empty() || now >= farewell_ends) return finish();
     } else {

@@ -173,7 +173,7 @@ void cycles(const fs::path& disk, dice_box& dice, int count) {
         world.settings.free_bytes = 0;
         require(mount("none", disk.c_str(), nullptr, MS_REMOUNT, "size=192m") == 0, "cannot give more room");
         const bool healed =
-            eventually([&] { return put(*world.it, acknowledged, group + "0", durability::synced); }, 30s);
+            eventually([&] { return put(*world.it, acknowledged, group + "0", durability::synced); }, 60s);
         require(healed, "it does not heal: " +
                             (world.it->health() ? "says it is well" : world.it->health().error().text()));
         require(put_job(*world.it, jobs, durability::synced), "healed, and takes no jobs");

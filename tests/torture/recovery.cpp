@@ -139,7 +139,7 @@ class scene {
     // Nothing more is published; everybody arrives at the top of his group.
     void settle() {
         publisher_->pause();
-        until([this] { return publisher_->idle(); }, 30s, "all answers are there");
+        until([this] { return publisher_->idle(); }, 60s, "all answers are there");
         std::vector<std::pair<std::string, std::uint64_t>> tops;
         for (const auto& group : groups_) {
             const auto top = api(listens_.internal, "history", {{"channel", group}, {"limit", 0}});

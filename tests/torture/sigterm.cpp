@@ -17,7 +17,7 @@ crowd chatters(const server& node, std::size_t count, dice_box& dice) {
         drive(
             plain,
             [&] { return std::all_of(plain.begin(), plain.end(), [](peer* p) { return p->received > 0; }); },
-            30s),
+            60s),
         "the chatters do not get in");
     return all;
 }

@@ -267,6 +267,23 @@ TEST_P(ClusterLinks, BeatsPassDataThatWaits) {
     EXPECT_TRUE(got == sent);
 }
 
+// A virtual machine that is moved, say, with both on it.
+TEST_P(ClusterLinks, AMachineThatStoodStillLosesNoLink) {
+    auto at_alice = how("alice"), at_bob = how("bob");
+    at_alice.cluster_timeout = at_bob.cluster_timeout = 1'000ms;
+    node alice(at_alice, "alice");
+    at_bob.cluster_join = {alice.links.address()};
+    node bob(at_bob, "bob");
+    ASSERT_TRUE(alice.linked("bob"));
+    ASSERT_TRUE(bob.linked("alice"));
+    for (node* each : {&alice, &bob}) each->links.post([] { std::this_thread::sleep_for(1'500ms); });
+    for (node* each : {&alice, &bob}) {
+        const int before = each->now([&] { return each->ticks; });
+        ASSERT_TRUE(each->until([&] { return each->ticks > before + 3; }));
+        EXPECT_EQ(each->now([&] { return each->downs.size(); }), 0U);
+    }
+}
+
 TEST_P(ClusterLinks, OfBeatsThatWaitTheLastIsSent) {
     node alice(how("alice"), "alice"), bob(joining("bob", alice), "bob");
     ASSERT_TRUE(alice.linked("bob"));

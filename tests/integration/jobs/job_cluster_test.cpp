@@ -68,7 +68,7 @@ struct node {
     ~node() {
         links.reset();
         jobs.reset();
-        all->stop(10s);
+        all->stop(60s);
         kept.reset();
         all.reset();
     }

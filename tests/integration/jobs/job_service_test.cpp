@@ -84,7 +84,7 @@ class JobService : public testing::Test {
     }
     ~JobService() override {
         jobs_.reset();
-        yard_->stop(10s);
+        yard_->stop(60s);
         kept_.reset();
         yard_.reset();
         std::filesystem::remove_all(folder_);
@@ -244,7 +244,7 @@ TEST_F(JobService, AServerThatRestartsTakesBackTheWorkersLeases) {
         // Its calls are answered in order: when this one is, the server has read what came before.
         before.say(link::call{link::call::verb::presence_stats, 1, token, link::to_body(std::string("g"))});
         before.expect<link::answer>();
-        jobs_->stop(10s);
+        jobs_->stop(60s);
     }
     jobs_.reset();
     // The same store, as another process would find it.
@@ -342,7 +342,7 @@ TEST_F(JobService, DrainingLetsWorkersFinish) {
     worker.say(how);
     worker.expect<link::told>();
     while (!jobs_->drained()) std::this_thread::yield();
-    EXPECT_TRUE(jobs_->stop(10s));
+    EXPECT_TRUE(jobs_->stop(60s));
     EXPECT_EQ(enqueue({R"({"task":"far"})"}).error().code, errc::busy);
 }
 
