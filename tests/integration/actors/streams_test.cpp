@@ -72,7 +72,7 @@ TEST_P(Streams, NothingIsLostOrRepeatedAroundASubscription) {
     stream_node node(GetParam());
     constexpr int total = 2000;
     std::atomic<int> sent{0};
-    std::thread publisher([&] {
+    std::jthread publisher([&] {
         for (int i = 1; i <= total; ++i) {
             node.publish("news:busy", std::to_string(i));
             sent = i;
