@@ -12,6 +12,8 @@
 #include "broker/core/configuration.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
+#include "broker/net/listener.hpp"
+#include "broker/net/service_manager.hpp"
 
 namespace madang {
 namespace {
@@ -58,43 +60,78 @@ int next_signal(const sigset_t& signals, std::chrono::milliseconds longest) {
     return got > 0 ? got : 0;
 }
 
+// Tells the service manager that we live, as long as every loop turns.
+class pulse {
+  public:
+    pulse(const service_notifier& manager, server& node) : manager_(manager), node_(node) {}
+    // How long to wait until the next beat.
+    std::chrono::milliseconds beat() {
+        const std::chrono::microseconds interval = manager_.alive_interval();
+        if (interval.count() == 0) return std::chrono::hours{1};
+        if (clock::now() >= next_) {
+            next_ = clock::now() + interval;
+            if (node_.turned()) manager_.alive();
+        }
+        return std::chrono::ceil<std::chrono::milliseconds>(next_ - clock::now());
+    }
+
+  private:
+    const service_notifier& manager_;
+    server& node_;
+    clock::time_point next_{};
+};
+
 }  // namespace
 
 int run_serve(const option_values& values) {
+    const auto service = take_service_environment();
+    const service_notifier manager(service);
     const auto signals = take_signals();
     raise_file_limit();
     auto loaded = resolve_options(values, process_environment());
     if (!loaded) return complain(loaded.error());
+    auto sockets = take_inherited_sockets(service);
+    if (!sockets) return complain(sockets.error());
+    if (!sockets->listen.empty()) loaded->settings.listen = bound_address(sockets->listen.front());
+    if (!sockets->internal.empty())
+        loaded->settings.internal_listen = bound_address(sockets->internal.front());
     const auto settings = loaded->settings;
     start_logging(settings.format, parse_log_level(settings.log_level));
     for (const auto& warning : loaded->warnings) log_warn("config.warning", {{"message", warning}});
 
-    server node(std::move(*loaded));
+    server node(std::move(*loaded), std::move(*sockets));
     if (auto done = node.load(); !done) return stop_logging(), complain(done.error());
     if (auto done = node.start(); !done) {
         node.stop(std::chrono::seconds{1});
         return stop_logging(), complain(done.error());
     }
     if (node.cluster_port() != 0) std::cout << "madang: cluster on port " << node.cluster_port() << "\n";
-    std::cout << "madang: listening on " << shown(settings, settings.listen, node.port(), true) << "\n"
+    const auto address = shown(settings, settings.listen, node.port(), true);
+    std::cout << "madang: listening on " << address << "\n"
               << "madang: internal on "
               << shown(settings, settings.internal_listen, node.internal_port(), false) << std::endl;
 
+    manager.ready("listening on " + address);
+    pulse heart(manager, node);
     for (;;) {
-        int got = 0;
-        if (sigwait(&signals, &got) != 0) continue;
+        const int got = next_signal(signals, heart.beat());
+        if (got == 0) continue;
         if (got != SIGHUP) break;
+        manager.reloading();
         const auto error = node.reload_certificate();
         if (error.empty())
             log_info("config.reloaded");
         else
             log_error("config.reload_failed", {{"message", error}});
+        manager.ready("listening on " + address + (error.empty() ? "" : "; not reloaded: " + error));
     }
 
+    manager.stopping();
     log_info("server.draining", {{"deadline_ms", static_cast<std::int64_t>(settings.drain_timeout.count())}});
     const auto deadline = clock::now() + settings.drain_timeout;
     node.begin_drain();
     while (!node.drained() && clock::now() < deadline) {
+        heart.beat();
         const int got = next_signal(signals, std::chrono::milliseconds{20});
         if (got == SIGTERM || got == SIGINT) break;  // asked twice: now
     }

@@ -140,8 +140,9 @@ result<void> check_origins(const std::vector<std::string>& patterns, const std::
 }  // namespace
 
 struct server::parts {
-    explicit parts(configuration all)
+    parts(configuration all, inherited_sockets inherited)
         : config(std::move(all)),
+          sockets(std::move(inherited)),
           settings(std::move(config.settings)),
           actors(settings, counts, namespaces),
           jobs({.settings = settings,
@@ -209,6 +210,7 @@ struct server::parts {
     }
 
     configuration config;  // without its settings
+    inherited_sockets sockets;
     const options settings;
     system_clock_source clock;
     metrics counts;
@@ -235,6 +237,7 @@ struct server::parts {
     std::optional<static_files> files;
     tls_context tls;
     std::atomic<bool> ready{false};
+    std::atomic<std::size_t> still{0};  // loops that have not turned since they were asked to
     std::atomic<std::uint64_t> reloads{0}, reloads_failed{0};
     std::unique_ptr<jobs_site> jobs_api;
     std::unique_ptr<cluster_site> cluster_api;
@@ -251,7 +254,8 @@ struct server::parts {
     bool running = false;
 };
 
-server::server(configuration settings) : parts_(std::make_unique<parts>(std::move(settings))) {}
+server::server(configuration settings, inherited_sockets sockets)
+    : parts_(std::make_unique<parts>(std::move(settings), std::move(sockets))) {}
 
 server::~server() { stop(std::chrono::hours{1}); }
 
@@ -502,6 +506,7 @@ result<void> server::start() {
     p.front = std::make_unique<http_server>(
         http_server::parts{.address = p.settings.listen,
                            .option = "--listen",
+                           .sockets = std::move(p.sockets.listen),
                            .loops = loops,
                            .settings = p.settings,
                            .dispatcher = *p.site,
@@ -512,6 +517,7 @@ result<void> server::start() {
                            .access_log = log_access});
     p.inner = std::make_unique<http_server>(http_server::parts{.address = p.settings.internal_listen,
                                                                .option = "--internal-listen",
+                                                               .sockets = std::move(p.sockets.internal),
                                                                .loops = {loops.front()},
                                                                .settings = p.settings,
                                                                .dispatcher = *p.inner_site,
@@ -545,6 +551,14 @@ result<void> server::start() {
 std::uint16_t server::cluster_port() const noexcept { return parts_->cluster ? parts_->cluster->port() : 0; }
 std::uint16_t server::port() const noexcept { return parts_->port; }
 std::uint16_t server::internal_port() const noexcept { return parts_->internal_port; }
+
+bool server::turned() {
+    auto& p = *parts_;
+    if (p.still.load() != 0) return false;
+    p.still = p.actors.loops();
+    for (std::size_t i = 0; i < p.actors.loops(); ++i) p.actors.loop_at(i).post([&p] { --p.still; });
+    return true;
+}
 
 std::string server::reload_certificate() {
     auto& p = *parts_;

@@ -8,13 +8,15 @@
 
 #include "broker/core/configuration.hpp"
 #include "broker/core/result.hpp"
+#include "broker/net/service_manager.hpp"
 
 namespace madang {
 
 // Made, used and destroyed by one thread.
 class server {
   public:
-    explicit server(configuration settings);
+    // `sockets`: in place of the addresses to listen on.
+    explicit server(configuration settings, inherited_sockets sockets = {});
     ~server();
 
     // Loads the plugins, reads certificates and the site's folder: everything that can be wrong without a
@@ -27,6 +29,9 @@ class server {
     std::uint16_t port() const noexcept;
     std::uint16_t internal_port() const noexcept;
     std::uint16_t cluster_port() const noexcept;  // 0: not in a cluster
+
+    // Whether every loop has turned since the last call; asks them anew.
+    bool turned();
 
     // Reads the certificate and key again; "" or why the old ones stay in force.
     std::string reload_certificate();

@@ -1,6 +1,10 @@
 #include "broker/net/http_server.hpp"
 
+#include <fcntl.h>
+
 #include <boost/intrusive/list.hpp>
+#include <cerrno>
+#include <cstring>
 
 #include "broker/core/request_id.hpp"
 #include "broker/net/socket_transport.hpp"
@@ -21,7 +25,7 @@ using session_list = boost::intrusive::list<http_session, boost::intrusive::cons
 struct http_server::on_loop {
     loop& on;
     http_server& server;
-    std::unique_ptr<listener> door;
+    std::vector<std::unique_ptr<listener>> doors;
     session_list sessions;
 
     on_loop(loop& l, http_server& s) : on(l), server(s) {}
@@ -75,27 +79,44 @@ http_server::~http_server() = default;
 result<std::uint16_t> http_server::start() {
     std::uint16_t port = 0;
     std::string why;
-    auto sockets = open_listeners(parts_.address, parts_.option, parts_.loops.size(), port, why);
-    if (sockets.empty()) return fail(errc::system_failure, why);
-    for (std::size_t i = 0; i < sockets.size(); ++i) {
-        auto here = std::make_shared<on_loop>(*parts_.loops[i], *this);
-        loops_.push_back(here);
-        auto accepted = [raw = here.get()](file_handle fd, const listener::peer& from) {
-            raw->accept(std::move(fd), from);
-        };
-        auto socket = std::make_shared<file_handle>(std::move(sockets[i]));
-        here->on.post([here, socket, accepted, refusal = std::string(parts_.tls ? "" : exhausted_answer)] {
-            here->door = std::make_unique<listener>(here->on, std::move(*socket), refusal, accepted);
-            here->door->start();
-        });
+    std::vector<file_handle> own;
+    if (parts_.sockets.empty()) {
+        own = open_listeners(parts_.address, parts_.option, parts_.loops.size(), port, why);
+        if (own.empty()) return fail(errc::system_failure, why);
+    } else {
+        port = bound_port(parts_.sockets.front());
     }
+    for (auto* each : parts_.loops) loops_.push_back(std::make_shared<on_loop>(*each, *this));
+    for (std::size_t i = 0; i < own.size(); ++i) listen(loops_[i], std::move(own[i]), last_in_queue::served);
+    for (const auto& shared : parts_.sockets)
+        for (auto& here : loops_) {
+            file_handle again(::fcntl(shared.get(), F_DUPFD_CLOEXEC, 3));
+            if (!again)
+                return fail(errc::system_failure,
+                            parts_.option + ": an inherited socket cannot be shared by the loops: " +
+                                std::strerror(errno));
+            listen(here, std::move(again), last_in_queue::left);
+        }
+    parts_.sockets.clear();
     return port;
+}
+
+void http_server::listen(const std::shared_ptr<on_loop>& here, file_handle socket, last_in_queue last) {
+    auto accepted = [raw = here.get()](file_handle fd, const listener::peer& from) {
+        raw->accept(std::move(fd), from);
+    };
+    auto handed = std::make_shared<file_handle>(std::move(socket));
+    here->on.post([here, handed, accepted, last, refusal = std::string(parts_.tls ? "" : exhausted_answer)] {
+        here->doors.push_back(
+            std::make_unique<listener>(here->on, std::move(*handed), refusal, accepted, last));
+        here->doors.back()->start();
+    });
 }
 
 void http_server::stop_accepting() {
     for (auto& here : loops_) {
         here->on.post([here] {
-            if (here->door) here->door->stop();
+            for (auto& door : here->doors) door->stop();
         });
     }
 }

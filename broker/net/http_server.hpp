@@ -21,7 +21,9 @@ class http_server {
     struct parts {
         std::string address;              // "127.0.0.1:8000"; port 0: any free one
         std::string option = "--listen";  // named in the error
-        std::vector<loop*> loops;         // a listener each
+        std::vector<file_handle>
+            sockets{};             // listening already, in place of `address`: each of them on every loop
+        std::vector<loop*> loops;  // a listener each
         const options& settings;
         http_dispatcher& dispatcher;
         address_list trusted_proxies;
@@ -47,6 +49,7 @@ class http_server {
 
   private:
     struct on_loop;
+    void listen(const std::shared_ptr<on_loop>& here, file_handle socket, last_in_queue last);
     parts parts_;
     http_environment environment_;
     std::vector<std::shared_ptr<on_loop>> loops_;

@@ -106,6 +106,13 @@ file_handle bound_socket(socket_address& address, bool shared) {
     return fd;
 }
 
+socket_address bound_to(const file_handle& socket) {
+    socket_address where;
+    where.size = sizeof where.storage;
+    ::getsockname(socket.get(), where.get(), &where.size);
+    return where;
+}
+
 std::string bind_error(const std::string& address, const std::string& option, int why) {
     std::string text = "cannot listen on " + address + ": ";
     if (why == EADDRINUSE)
@@ -137,24 +144,31 @@ std::vector<file_handle> open_listeners(const std::string& address, const std::s
             error = bind_error(address, option, errno);
             return {};
         }
-        where.size = sizeof where.storage;
-        ::getsockname(fd.get(), where.get(), &where.size);
+        where = bound_to(fd);
         result.push_back(std::move(fd));
     }
     port = where.port();
     return result;
 }
 
+std::string bound_address(const file_handle& socket) {
+    const auto where = bound_to(socket);
+    const auto host = where.text();
+    return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" +
+           std::to_string(where.port());
+}
+
+std::uint16_t bound_port(const file_handle& socket) { return bound_to(socket).port(); }
+
 struct listener::state : std::enable_shared_from_this<state> {
-    state(loop& on, file_handle socket, std::string refusal, accepted on_accepted)
+    state(loop& on, file_handle socket, std::string refusal, accepted on_accepted, last_in_queue last)
         : on_loop(on),
           waiter(on.context()),
           refusal(std::move(refusal)),
-          on_accepted(std::move(on_accepted)) {
+          on_accepted(std::move(on_accepted)),
+          last(last) {
         spare.emplace(open_spare());
-        socket_address bound;
-        bound.size = sizeof bound.storage;
-        ::getsockname(socket.get(), bound.get(), &bound.size);
+        const auto bound = bound_to(socket);
         if (!bound.any()) local_address = bound.text();
         local_port = bound.port();
         waiter.assign(socket.release());
@@ -222,7 +236,9 @@ struct listener::state : std::enable_shared_from_this<state> {
     void stop() {
         if (stopped) return;
         // Who was let in by the kernel before now is served: closing would reset them.
-        for (int i = 0; i < backlog && accept_one(); ++i) {
+        if (last == last_in_queue::served) {
+            for (int i = 0; i < backlog && accept_one(); ++i) {
+            }
         }
         stopped = true;
         boost::system::error_code ignored;
@@ -237,11 +253,14 @@ struct listener::state : std::enable_shared_from_this<state> {
     std::optional<file_handle> spare;
     std::string refusal;
     accepted on_accepted;
+    last_in_queue last;
     bool stopped = false;
 };
 
-listener::listener(loop& on, file_handle socket, std::string refusal, accepted on_accepted)
-    : state_(std::make_shared<state>(on, std::move(socket), std::move(refusal), std::move(on_accepted))) {}
+listener::listener(loop& on, file_handle socket, std::string refusal, accepted on_accepted,
+                   last_in_queue last)
+    : state_(
+          std::make_shared<state>(on, std::move(socket), std::move(refusal), std::move(on_accepted), last)) {}
 listener::~listener() { stop(); }
 void listener::start() { state_->wait(); }
 void listener::stop() { state_->stop(); }

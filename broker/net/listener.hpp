@@ -19,6 +19,13 @@ namespace madang {
 std::vector<file_handle> open_listeners(const std::string& address, const std::string& option,
                                         std::size_t count, std::uint16_t& port, std::string& error);
 
+// What an open socket is bound to, as open_listeners takes it.
+std::string bound_address(const file_handle& socket);
+std::uint16_t bound_port(const file_handle& socket);
+
+// Who is in the queue when a listener stops: served by it, or left to whoever else has its socket.
+enum class last_in_queue { served, left };
+
 // On its loop's thread. When the process is out of descriptors it tells the newest clients so and backs off:
 // no spin, and nobody connected is lost.
 class listener {
@@ -32,7 +39,8 @@ class listener {
     using accepted = std::function<void(file_handle fd, const peer& from)>;  // fd: connected, non-blocking
 
     // `refusal` is written to a client for whom there is no descriptor left; empty: just closed.
-    listener(loop& on, file_handle socket, std::string refusal, accepted on_accepted);
+    listener(loop& on, file_handle socket, std::string refusal, accepted on_accepted,
+             last_in_queue last = last_in_queue::served);
     ~listener();  // stops
     void start();
     void stop();

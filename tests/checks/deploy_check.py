@@ -72,19 +72,31 @@ def compose(folder):
 
 
 def unit(folder):
-    text = (deploy / "madang@.service").read_text()
-    start = re.search(r"^ExecStart=/usr/bin/madang serve (.*)$", text, re.M).group(1).replace("%i", "a")
-    (folder / "madang.toml").write_text("")
+    home = deploy / "systemd"
+    text = (home / "madang.service").read_text()
+    start = re.search(r"^ExecStart=/usr/bin/madang serve (.*)$", text, re.M).group(1)
     (folder / "state").mkdir()
-    start = start.replace("/etc/madang", str(folder)).replace("/var/lib/madang", str(folder / "state"))
-    checked("madang@.service", start.split(), {})
-    placed = folder / "madang@a.service"
+    start = start.replace("/etc/madang", str(home)).replace("/var/lib/madang", str(folder / "state"))
+    checked("madang.service", start.split(), {})
+    # Its example's lines are options, each by itself and with a value that is taken.
+    example = re.sub(r"^#(?=[a-z_]+ = |\[)", "", (home / "madang.toml").read_text(), flags=re.M)
+    example = re.sub(r'^(plugin_dir|site) = .*\n', "", example, flags=re.M)
+    (folder / "madang.toml").write_text(example)
+    checked("madang.toml", ["--config", str(folder / "madang.toml"), "--data-dir", "none"], {})
+    placed = folder / "madang.service"
     placed.write_text(text.replace("/usr/bin/madang", str(madang)))
-    tried = run("systemd-analyze", "verify", str(placed))
-    ours = [line for line in tried.stderr.splitlines() if "madang@a" in line]
-    expect(not ours, "madang@.service: " + "\n".join(ours))
+    socket = folder / "madang.socket"
+    socket.write_text((home / "madang.socket").read_text())
+    tried = run("systemd-analyze", "verify", str(placed), str(socket))
+    ours = [line for line in tried.stderr.splitlines() if "madang." in line]
+    expect(not ours, "deploy/systemd: " + "\n".join(ours))
     seen = run("systemd-analyze", "security", "--offline=yes", "--threshold=20", str(placed))
-    expect(seen.returncode == 0, f"madang@.service: its exposure is above 2.0:\n{seen.stdout[-200:]}{seen.stderr}")
+    expect(seen.returncode == 0, f"madang.service: its exposure is above 2.0:\n{seen.stdout[-200:]}{seen.stderr}")
+    user = re.search(r"^User=(.*)$", text, re.M).group(1)
+    (folder / "etc").mkdir()
+    made = run("systemd-sysusers", f"--root={folder}", str(home / "madang.sysusers"))
+    passwd = folder / "etc/passwd"
+    expect(passwd.exists() and f"{user}:x:" in passwd.read_text(), f"madang.sysusers: no user {user}: {made.stderr}")
 
 
 def kubernetes(folder):

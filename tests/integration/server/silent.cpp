@@ -1,5 +1,7 @@
-// A plugin that leaves everybody waiting: consumers that neither accept nor close, and a view that keeps its
-// replies.
+// A plugin that leaves everybody waiting: consumers that neither accept nor close, a view that keeps its
+// replies, and a consumer that keeps its loop.
+#include <unistd.h>
+
 #include <madang/plugin.hpp>
 #include <mutex>
 #include <vector>
@@ -11,11 +13,19 @@ struct Silent : Base {
     void connect() override {}
 };
 
+struct Stuck : madang::Consumer {
+    void connect() override {
+        log(madang::Level::info, "loop_kept", "");
+        for (;;) pause();
+    }
+};
+
 }  // namespace
 
 MADANG_PLUGIN(.id = "silent", .version = "1.0.0") {
     plugin.websocket<Silent<madang::Consumer>>("/ws/silent/async/");
     plugin.websocket<Silent<madang::SyncConsumer>>("/ws/silent/sync/");
+    plugin.websocket<Stuck>("/ws/silent/stuck/");
     static std::mutex lock;
     static std::vector<madang::Reply> kept;
     plugin.get("/silent/view", [](const madang::Request&, madang::Reply reply) {

@@ -67,6 +67,8 @@ child::child(const command& what) : out_(memory_file("out")), err_(memory_file("
     for (const auto& [name, value] : ours) environment.push_back(name + "=" + value);
     std::vector<char*> variables;
     for (auto& each : environment) variables.push_back(each.data());
+    std::string its_pid = "LISTEN_PID=" + std::string(20, ' ');  // written by itself
+    if (!what.sockets.empty()) variables.push_back(its_pid.data());
     variables.push_back(nullptr);
 
     const pid_t parent = getpid();
@@ -81,6 +83,16 @@ child::child(const command& what) : out_(memory_file("out")), err_(memory_file("
     if (what.open_files) {
         const rlimit files{what.open_files, what.open_files};
         setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (!what.sockets.empty()) {
+        constexpr std::size_t name = std::string_view("LISTEN_PID=").size();
+        *std::to_chars(its_pid.data() + name, its_pid.data() + its_pid.size(), getpid()).ptr = '\0';
+        std::vector<int> aside;  // of the descriptors that they will have
+        for (const int each : what.sockets) aside.push_back(fcntl(each, F_DUPFD, 100));
+        for (int i = 0; i < static_cast<int>(aside.size()); ++i) {
+            dup2(aside[static_cast<std::size_t>(i)], 3 + i);
+            close(aside[static_cast<std::size_t>(i)]);
+        }
     }
     execvpe(words[0], words.data(), variables.data());
     _exit(127);

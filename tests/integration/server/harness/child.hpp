@@ -22,6 +22,7 @@ struct command {
     std::vector<std::pair<std::string, std::string>>
         environment{};             // beside ours without its MADANG_… names, and MADANG_DATA_DIR=none
     std::uint64_t open_files = 0;  // soft and hard limit; 0: as ours
+    std::vector<int> sockets{};    // its descriptors from 3 on, as a service manager hands them over
 };
 
 // What it says goes to files in memory, so that it never waits for us to read.
