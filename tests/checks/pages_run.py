@@ -7,7 +7,7 @@ Usage: pages_run.py PAGE BUILD_TREE WORK_FOLDER [PROGRAM...]. From the page's to
 - A `python` block must be Python.
 - A `console` block's lines behind `$ ` are given to one bash, in Madang's clone (as far as WORK_FOLDER/madang is one: it
   has build/release), with `madang` in the PATH. Each must succeed, and say the lines that follow, where `…` is anything.
-  `madang serve … &` gets free ports: where the page says 127.0.0.1:8000 and :8001 they are meant.
+  `madang serve … &` gets free ports: where the page says 127.0.0.1:8000 and :8001 they are meant, and of its log only the lines `madang: …` count.
 
 What a page does not show its reader stands in a comment. All that was started ends with the script.
 """
@@ -92,7 +92,7 @@ class Session:
         self.type(f"export MADANG_API_URL=http://{lines()['internal']}")
         for file, text in self.files.items():
             file.write_text(self.here(text), encoding="utf-8")
-        return 0, log.read_text()
+        return 0, "\n".join(line for line in log.read_text().splitlines() if line.startswith("madang: "))
 
     def here(self, text):
         for known, real in self.addresses.items():
