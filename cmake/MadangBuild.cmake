@@ -76,5 +76,6 @@ function(madang_test name)
   include(GoogleTest)
   # The list is taken apart at four levels on its way into ctest's file; eight backslashes keep it one value.
   string(REPLACE ";" "\\\\\\\\\\\\\\\\;" labels "${ARG_LABELS}")
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${labels}" TIMEOUT 120)
+  # Far more than any takes: a machine may be busy, and a sanitizer slow.
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${labels}" TIMEOUT 600)
 endfunction()

@@ -21,7 +21,7 @@ endforeach()
 file(GLOB fuzzers RELATIVE "${root}/tests/fuzz/corpus" "${root}/tests/fuzz/corpus/*")
 foreach(fuzzer ${fuzzers})
   add_test("suite.fuzz.${fuzzer}" "${root}/dev" "fuzz" "${fuzzer}" "60")
-  set_tests_properties("suite.fuzz.${fuzzer}" PROPERTIES TIMEOUT 180 LABELS "suite" ENVIRONMENT "MADANG_BUILT=1" COST 60)
+  set_tests_properties("suite.fuzz.${fuzzer}" PROPERTIES TIMEOUT 600 LABELS "suite" ENVIRONMENT "MADANG_BUILT=1" COST 60)
 endforeach()
 
 add_test("suite.format" "${root}/dev" "format" "--check")
