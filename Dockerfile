@@ -8,7 +8,30 @@ COPY dev .
 RUN ./dev install build && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN ./dev build release \
- && cmake --install build/release --prefix /opt/madang --strip
+ && cmake --install build/release --component server --prefix /opt/madang --strip \
+ && cmake --install build/release --component plugins --prefix /opt/madang --strip \
+ && cmake --install build/release --component sdk --prefix /opt/madang-sdk
+
+# What plugins are built with: docker build --target sdk -t madang-sdk . A plugin's own Dockerfile is then
+#
+#   FROM madang-sdk AS plugin
+#   COPY . .
+#   RUN cmake -B build -G Ninja && cmake --build build
+#   FROM madang
+#   COPY --from=plugin /plugin/build/room.so /opt/madang/lib/madang/plugins/
+FROM debian:12-slim AS sdk
+# What the SDK's headers include, and what builds and tests a plugin; docker_check.py holds this list too.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      cmake \
+      g++ \
+      libgtest-dev \
+      libvalijson-dev \
+      ninja-build \
+      nlohmann-json3-dev \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=builder /opt/madang-sdk /usr/local
+WORKDIR /plugin
 
 FROM debian:12-slim
 # What `ldd` names of the binary and the bundled plugins; tests/checks/docker_check.py holds the list equal to theirs.

@@ -81,6 +81,18 @@ class pulse {
     clock::time_point next_{};
 };
 
+// Takes up what can change while we run, and names what changed otherwise; "" or why the configuration cannot
+// be read.
+std::string reload_options(const option_values& values, const configuration& began) {
+    const auto now = resolve_options(values, process_environment());
+    if (!now) return now.error().detail;
+    set_log_level(parse_log_level(now->settings.log_level));
+    std::string changed;
+    for (const auto& each : needs_restart(began, *now)) changed += (changed.empty() ? "" : ", ") + each;
+    if (!changed.empty()) log_warn("config.restart_needed", {{"changed", changed}});
+    return "";
+}
+
 }  // namespace
 
 int run_serve(const option_values& values) {
@@ -90,6 +102,7 @@ int run_serve(const option_values& values) {
     raise_file_limit();
     auto loaded = resolve_options(values, process_environment());
     if (!loaded) return complain(loaded.error());
+    const auto began = *loaded;
     auto sockets = take_inherited_sockets(service);
     if (!sockets) return complain(sockets.error());
     if (!sockets->listen.empty()) loaded->settings.listen = bound_address(sockets->listen.front());
@@ -118,7 +131,7 @@ int run_serve(const option_values& values) {
         if (got == 0) continue;
         if (got != SIGHUP) break;
         manager.reloading();
-        const auto error = node.reload_certificate();
+        const auto error = node.reload_certificate(reload_options(values, began));
         if (error.empty())
             log_info("config.reloaded");
         else

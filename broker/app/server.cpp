@@ -560,10 +560,9 @@ bool server::turned() {
     return true;
 }
 
-std::string server::reload_certificate() {
+std::string server::reload_certificate(std::string error) {
     auto& p = *parts_;
-    std::string error;
-    if (p.cluster && !p.settings.cluster_certificate.empty()) error = p.cluster->reload();
+    if (error.empty() && p.cluster && !p.settings.cluster_certificate.empty()) error = p.cluster->reload();
     if (error.empty() && !p.settings.tls_certificate.empty())
         error = p.tls.load(p.settings.tls_certificate, p.settings.tls_key);
     ++(error.empty() ? p.reloads : p.reloads_failed);

@@ -33,8 +33,9 @@ class server {
     // Whether every loop has turned since the last call; asks them anew.
     bool turned();
 
-    // Reads the certificate and key again; "" or why the old ones stay in force.
-    std::string reload_certificate();
+    // Reads the certificates and keys again; "" or why the old ones stay in force. `error`: why the
+    // configuration could not be read; then nothing else is, and the reload counts as failed.
+    std::string reload_certificate(std::string error);
 
     // The end, in steps, so that the caller can look at its signals in between. begin_drain: not ready, no
     // new connections, clients are told to go. drained: nobody is left. stop: ends what is left; false when a

@@ -291,6 +291,30 @@ std::string configuration::section(const std::string& kind, const std::string& n
            (found == section_places.end() ? "" : " " + found->second);
 }
 
+std::vector<std::string> needs_restart(const configuration& running, const configuration& asked) {
+    std::vector<std::string> changed;
+    for (const auto& row : option_table()) {
+        const bool same = std::visit(
+            [&](auto place) { return running.settings.*place == asked.settings.*place; }, row.place);
+        if (!same && !row.rules.reloaded) changed.push_back(row.key());
+    }
+    using sections = std::map<std::string, std::string>;
+    for (const auto& [kind, of] : {std::pair{"plugin", &configuration::plugin_config_json},
+                                   std::pair{"namespace", &configuration::namespace_json},
+                                   std::pair{"schedule", &configuration::schedule_json}}) {
+        sections all = running.*of;
+        all.insert((asked.*of).begin(), (asked.*of).end());
+        const auto text = [&](const sections& in, const std::string& name) {
+            const auto found = in.find(name);
+            return found == in.end() ? std::string() : found->second;
+        };
+        for (const auto& [name, ignored] : all)
+            if (text(running.*of, name) != text(asked.*of, name))
+                changed.push_back("[" + std::string(kind) + "." + name + "]");
+    }
+    return changed;
+}
+
 std::string show_options(const options& settings) {
     std::string result;
     for (const auto& row : option_table()) {

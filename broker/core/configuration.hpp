@@ -52,6 +52,10 @@ result<configuration> resolve_options(const option_values& values, const environ
 // The two above for a program without sub-commands. argv[0] is skipped.
 result<configuration> load_options(int argc, const char* const* argv, const environment& variables);
 
+// The keys of options and the sections in which the two differ, but for what a reload takes up: what a
+// restart is needed for.
+std::vector<std::string> needs_restart(const configuration& running, const configuration& asked);
+
 // What must hold between options, whatever each of them is.
 result<void> check_options(const options& settings);
 

@@ -205,6 +205,8 @@ void start_logging(log_format format, log_level level) {
     detail::active_log_level.store(level);
 }
 
+void set_log_level(log_level level) noexcept { detail::active_log_level.store(level); }
+
 void stop_logging() {
     auto& all = the_logging();
     std::shared_ptr<spdlog::details::thread_pool> ending;

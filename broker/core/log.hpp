@@ -73,6 +73,7 @@ inline void log_error(std::string_view event, log_fields fields = {}) noexcept {
 // Called once by main, before other threads log; without it lines go to stderr as text, at info. stop_logging
 // writes what is queued and returns to that state.
 void start_logging(log_format format, log_level level);
+void set_log_level(log_level level) noexcept;
 void stop_logging();
 
 // For tests: until it is destroyed every line goes, whole and without its newline, to `sink`, on the thread

@@ -758,8 +758,8 @@ const option_row rows[] = {
     {"Running",
      "log-level",
      &o::log_level,
-     "`debug`, `info`, `warn`, `error` or `off`",
-     {.form = form::level}},
+     "`debug`, `info`, `warn`, `error` or `off`. Read again on SIGHUP",
+     {.form = form::level, .reloaded = true}},
 };
 
 std::string in_place_of(std::string_view name, char dash, bool upper) {

@@ -41,6 +41,7 @@ struct option_rules {
     std::string_view limit = "";  // what happens beyond it: close code or status, metric
     option_form form = option_form::plain;
     std::string_view plural = "";  // of a list: its name in the environment and the file
+    bool reloaded = false;         // SIGHUP takes its new value up
 };
 
 struct option_row {

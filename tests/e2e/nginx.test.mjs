@@ -17,7 +17,7 @@ before(async () => {
     config: `api_keys = ["suite:all:${api_key}"]\ntrusted_proxies = ["127.0.0.1"]\n` +
       `[namespace.news]\nallow_subscribe = "everyone"\nallow_publish = "everyone"\nhistory_size = 10\nhistory_ttl = "1m"\nrecovery = true\n`,
     options: ["--no-bundled", "--log-level", "info"] });
-  nginx = await Nginx.start(server.url);
+  nginx = await Nginx.start(server.url, { tls: true });
 });
 after(async () => {
   nginx?.end();
@@ -89,6 +89,21 @@ describe("through nginx", () => {
     await publish("news:poll", "x");
     const { publications } = await (await waiting).json();
     assert.deepEqual(publications.map(({ data }) => data), ["x"]);
+  });
+
+  // A page may connect to its own server only: that it came by https is what nginx says in X-Forwarded-Proto.
+  test("a page's own origin is the one that nginx serves, https where nginx speaks TLS", async () => {
+    const answer = (url, origin) => new Promise((done, failed) => {
+      const socket = new WebSocket(`${url.replace(/^http/, "ws")}/connection/websocket`, { origin, rejectUnauthorized: false });
+      socket.on("open", () => { socket.terminate(); done(101); });
+      socket.on("unexpected-response", (request, { statusCode }) => { request.destroy(); done(statusCode); });
+      socket.on("error", failed);
+    });
+    const other = (url) => (url.startsWith("https") ? url.replace("https", "http") : url.replace("http", "https"));
+    for (const url of [nginx.url, nginx.secure_url]) {
+      assert.equal(await within(answer(url, url), `${url} did not answer`), 101, url);
+      assert.equal(await within(answer(url, other(url)), `${url} did not answer`), 403, `${url}, from ${other(url)}`);
+    }
   });
 
   test("the client's address is the one that nginx saw, whatever the client says", async () => {

@@ -1,6 +1,6 @@
 // A real nginx before a server, with docs/nginx.conf, or before three, with deploy/nginx.conf; on a free port, in a folder of its
 // own. Ends with the test.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
@@ -19,17 +19,17 @@ const listens = (port) => new Promise((done) => {
 });
 
 export class Nginx {
-  // `servers`: the URL of what it stands before, or three of them.
-  static async start(servers) {
+  // `servers`: the URL of what it stands before, or three of them. tls: it listens at `secure_url` too, with a certificate of its own.
+  static async start(servers, { tls = false } = {}) {
     for (let attempt = 0; ; attempt += 1) { // nginx takes no port 0, and somebody may take ours
       const nginx = new Nginx();
-      if (await nginx.#begin([servers].flat())) return nginx;
+      if (await nginx.#begin([servers].flat(), tls)) return nginx;
       nginx.end();
       if (attempt === 4) throw new Error(`nginx does not start:\n${nginx.output}`);
     }
   }
 
-  async #begin(servers) {
+  async #begin(servers, tls) {
     this.folder = await mkdtemp(join(tmpdir(), "madang-nginx-"));
     running.add(this);
     const port = await free_port();
@@ -38,6 +38,13 @@ export class Nginx {
     let placed = (await readFile(join(project_dir, file), "utf8")).replace(/listen (127.0.0.1:)?8080;/, `listen 127.0.0.1:${port};`);
     for (const [i, place] of places.entries()) placed = placed.replace(`server ${place}`, `server ${new URL(servers[i]).host}`);
     if (placed.match(/(:8000|8080)[ ;]/)) throw new Error(`${file} has other addresses than this test replaces`);
+    if (tls) {
+      const [key, certificate, other] = [join(this.folder, "key"), join(this.folder, "pem"), await free_port()];
+      execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+                               "-out", certificate, "-days", "2", "-subj", "/CN=localhost"], { stdio: "ignore" });
+      placed = placed.replace(/listen .*;/, `$&\n    listen 127.0.0.1:${other} ssl;\n    ssl_certificate ${certificate};\n    ssl_certificate_key ${key};`);
+      this.secure_url = `https://127.0.0.1:${other}`;
+    }
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((of) => `${of}_temp_path ${this.folder}/${of};`).join("\n");
     await writeFile(join(this.folder, "nginx.conf"), `daemon off;\npid ${this.folder}/pid;\nerror_log stderr warn;\n` +
       `worker_processes 1;\nevents { worker_connections 256; }\nhttp {\naccess_log off;\nproxy_buffering on;\n${temporary}\n${placed}}\n`);

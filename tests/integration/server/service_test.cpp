@@ -71,6 +71,30 @@ TEST(Service, ItsManagerIsToldOfEachState) {
     EXPECT_EQ(node.process().wait(60s), 0);
 }
 
+TEST(Service, AReloadTakesUpTheLogLevelAndNamesWhatNeedsARestart) {
+    auto name = (fs::temp_directory_path() / "madang-reload-XXXXXX").string();
+    const fs::path folder = mkdtemp(name.data()), file = folder / "madang.toml";
+    const auto write = [&](std::string_view text) { std::ofstream(file) << text; };
+    notify_socket manager;
+    write("log_level = \"error\"\n");
+    server node({"--no-bundled", "--config", file}, {.environment = {{"NOTIFY_SOCKET", manager.name()}}});
+    EXPECT_THAT(told(manager), StartsWith("READY=1"));
+    const auto reload = [&](std::string_view text) {
+        write(text);
+        node.process().signal(SIGHUP);
+        EXPECT_THAT(told(manager), StartsWith("RELOADING=1"));
+        return told(manager);
+    };
+    EXPECT_THAT(reload("log_level = \"info\"\nloops = 3\n[namespace.news]\nhistory_size = 2\n"),
+                Not(HasSubstr("not reloaded")));
+    EXPECT_TRUE(eventually([&] { return node.log().find("config.reloaded") != std::string::npos; }, 60s));
+    EXPECT_THAT(node.log(), HasSubstr("config.restart_needed changed=\"loops, [namespace.news]\""));
+    EXPECT_THAT(reload("log_levle = \"warn\"\n"), HasSubstr("; not reloaded: log_levle ("));
+    EXPECT_EQ(node.metrics()["madang_reloads_total{outcome=\"failed\"}"], 1);
+    EXPECT_EQ(node.stop(60s), 0);
+    fs::remove_all(folder);
+}
+
 TEST(Service, ShowsSignsOfLifeUntilALoopIsStuck) {
     notify_socket manager;
     server node({"--no-bundled", "--plugin", MADANG_SILENT_PLUGIN, "--log-level", "info"},

@@ -62,6 +62,19 @@ TEST_F(Configuration, DefaultsAreThoseOfTheStruct) {
     EXPECT_TRUE(loaded->warnings.empty());
 }
 
+TEST_F(Configuration, NamesWhatChangedAndNeedsARestart) {
+    const auto running =
+        load_file("loops = 1\nlog_level = \"info\"\n[namespace.news]\nhistory_size = 1\n[plugin.a]\nx = 1\n");
+    const auto asked = load_file(
+        "loops = 2\nlog_level = \"warn\"\napi_keys = [\"a:all:0123456789012345678901234567\"]\n"
+        "[namespace.news]\nhistory_size = 2\n[namespace.new]\n");
+    ASSERT_TRUE(running && asked);
+    EXPECT_THAT(needs_restart(*running, *asked),
+                testing::UnorderedElementsAre("loops", "api_keys", "[namespace.news]", "[namespace.new]",
+                                              "[plugin.a]"));
+    EXPECT_THAT(needs_restart(*running, *running), testing::IsEmpty());
+}
+
 TEST_F(Configuration, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
     const auto path = file("listen = \"10.0.0.1:1\"\nloops = 1\nws_ping_interval = \"1s\"\n");
     const auto loaded = load({"--config", path, "--listen", "10.0.0.3:3"},
