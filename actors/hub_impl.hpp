@@ -38,6 +38,7 @@ struct hub_directory {
     std::vector<caf::actor> hubs;                  // by loop
     std::vector<std::unique_ptr<credit>> credits;  // by receiving loop
     std::string node;                              // random, for channel names
+    std::string node_name;                         // for people
     std::function<void(std::function<void()>)> pool;
     store* kept = nullptr;  // outlives the hubs
     std::atomic<std::size_t> asked{

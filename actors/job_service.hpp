@@ -40,7 +40,7 @@ class job_service final : public job_port {
         stream_port& streams;
         layer_port& layer;
         caf::actor_system& system;
-        std::string node;
+        std::string node;  // its name
     };
     explicit job_service(parts with);
     ~job_service();

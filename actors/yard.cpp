@@ -5,6 +5,7 @@
 
 #include "actors/yard_impl.hpp"
 #include "broker/core/names.hpp"
+#include "broker/core/node_name.hpp"
 #include "broker/core/working_for.hpp"
 #include "monitoring/metrics.hpp"
 
@@ -51,6 +52,7 @@ yard::yard(const options& settings, metrics& counts, const namespace_table& name
     const std::size_t count =
         settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
     s.directory.node = random_hex();
+    s.directory.node_name = node_name(settings);
     s.directory.presence_retry = settings.presence_retry;
     s.directory.hand_over = {settings.cluster_hand_over_timeout.count(), settings.cluster_hand_over_waiting,
                              settings.cluster_hand_over_bytes};

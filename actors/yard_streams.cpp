@@ -339,7 +339,8 @@ void yard::state::figures_here(std::function<void(figures_answer)> done) {
         std::unordered_set<std::string> users;
     };
     auto into = std::make_shared<gathered>();
-    into->told.all.id = into->told.all.name = directory.node;
+    into->told.all.id = directory.node;
+    into->told.all.name = directory.node_name;
     into->told.all.version = MADANG_VERSION;
     into->told.uptime_s =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began).count();

@@ -29,8 +29,7 @@ std::string_view text(const rocksdb::Slice& of) { return {of.data(), of.size()};
 bool is_full(const rocksdb::Status& what) {
     return what.IsNoSpace() || what.subcode() == rocksdb::Status::kSpaceLimit;
 }
-constexpr std::string_view damage_mend =
-    ": restore a backup (madang store restore); madang store check says what is damaged";
+constexpr std::string_view damage_mend = ": restore a backup (madang store restore)";
 
 error translate(const rocksdb::Status& what) {
     return fail(is_full(what) ? errc::storage_full : errc::storage_failed,
@@ -588,7 +587,12 @@ result<void> rocks_store::back_up(const std::filesystem::path& to) {
 
 result<std::unique_ptr<rocks_kv>> open_rocks_kv(const rocks_settings& settings) {
     auto made = std::make_unique<rocks_store>(settings);
-    if (auto opened = made->open(); !opened) return opened.error();
+    if (auto opened = made->open(); !opened) {
+        auto why = opened.error();
+        if (settings.how == data_dir::access::serve && why.detail.ends_with(damage_mend))
+            why.detail += "; madang store check says what is damaged";
+        return why;
+    }
     return std::unique_ptr<rocks_kv>(std::move(made));
 }
 

@@ -436,7 +436,8 @@ applied shard::apply(const queries::history& what, durability, const round& in) 
     read.from = record.oldest;
     read.to = record.top;
     if (const auto& since = what.what.since; since && what.what.limit != 0) {
-        if (since->epoch != record.epoch || since->offset > record.top + (what.what.reverse ? 1 : 0))
+        const bool other = !since->epoch.empty() && since->epoch != record.epoch;
+        if (other || since->offset > record.top + (what.what.reverse ? 1 : 0))
             return refuse(fail(errc::unrecoverable_position));
         if (what.what.reverse) {
             if (since->offset == 0) read.count = 0;

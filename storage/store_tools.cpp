@@ -81,9 +81,11 @@ std::string line(const json& what) {
     return what.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-// Calls see(column, group, record or nothing) for every record.
+// Calls see(column, group, record or nothing) for every record; a column that cannot be read to its end does
+// not keep the others from it.
 template <class See>
 result<void> each_record(const rocks_kv& in, See see) {
+    result<void> all;
     for (const auto& row : column_rows) {
         const auto done =
             in.scan(row.id, "", std::string(3, '\xff'), direction::ascending, [&](auto key, auto value) {
@@ -96,14 +98,19 @@ result<void> each_record(const rocks_kv& in, See see) {
                 see(row, split.group, placed ? about(row.id, split.rest, key, value) : std::nullopt);
                 return true;
             });
-        if (!done) return done;
+        if (!done && all) all = done;
     }
-    return {};
+    return all;
 }
 
 error fail_damaged(std::size_t records) {
     return fail(errc::storage_failed,
                 std::to_string(records) + " damaged records: restore a backup (madang store restore)");
+}
+
+error with_dump(error why) {
+    why.detail += "; madang store dump prints what can still be read";
+    return why;
 }
 
 }  // namespace
@@ -112,7 +119,7 @@ result<void> check_store(const fs::path& data_dir, std::ostream& told) {
     auto opened = open_for(data_dir, data_dir::access::inspect);
     if (!opened) return opened.error();
     auto& bytes = **opened;
-    if (auto verified = bytes.verify(); !verified) return verified;
+    if (auto verified = bytes.verify(); !verified) return with_dump(verified.error());
     std::size_t damaged = 0;
     std::map<std::string_view, std::size_t> records;
     struct extent {
@@ -141,7 +148,7 @@ result<void> check_store(const fs::path& data_dir, std::ostream& told) {
     });
     if (!fits) return fits;
     for (const auto& row : column_rows) told << row.name << ": " << records[row.name] << " records\n";
-    if (damaged != 0) return fail_damaged(damaged);
+    if (damaged != 0) return with_dump(fail_damaged(damaged));
     told << "all is well\n";
     return {};
 }

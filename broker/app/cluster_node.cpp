@@ -1,7 +1,5 @@
 #include "broker/app/cluster_node.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -23,6 +21,7 @@
 #include "broker/cluster/shard_map.hpp"
 #include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
+#include "broker/core/node_name.hpp"
 #include "broker/core/options.hpp"
 #include "broker/net/cluster_links.hpp"
 #include "monitoring/metrics.hpp"
@@ -32,12 +31,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 using clock = membership::clock;
-
-std::string host_name() {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    return name;
-}
 
 // Greater than any that this data directory has seen, whatever the clock says. A store in memory has its
 // clock only.
@@ -235,7 +228,7 @@ cluster_node::~cluster_node() {
 
 result<void> cluster_node::open() {
     auto& s = *state_;
-    s.self.name = s.settings.node_name.empty() ? host_name() : s.settings.node_name;
+    s.self.name = node_name(s.settings);
     const auto incarnation = next_incarnation(s.settings.data_dir);
     if (!incarnation) return incarnation.error();
     s.self.incarnation = *incarnation;

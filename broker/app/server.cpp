@@ -27,6 +27,7 @@
 #include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
+#include "broker/core/node_name.hpp"
 #include "broker/jobs/schedule.hpp"
 #include "broker/net/api_site.hpp"
 #include "broker/net/client_site.hpp"
@@ -151,7 +152,7 @@ struct server::parts {
                 .streams = actors,
                 .layer = actors,
                 .system = actors.system(),
-                .node = actors.node()}),
+                .node = node_name(settings)}),
           limits(settings.max_connections != 0 ? settings.max_connections : connections_by_file_limit(),
                  settings.max_connections_per_address),
           plugins({.layer = actors,

@@ -10,14 +10,19 @@
 
 namespace madang {
 
+namespace {
+
+constexpr std::string_view used[] = {"data-dir", "log-format"};  // of a server's options
+
+}  // namespace
+
 CLI::App* add_store_command(CLI::App& app, store_command& into) {
     auto* store = app.add_subcommand("store", "Look after a data folder while no server uses it");
     store->require_subcommand(1);
-    store->fallthrough();
-    add_option_flags(*store, into.values);
+    add_option_flags(*store, into.values, used);
     const auto add = [&](const char* name, const char* help, const char* folder) {
         auto* action = store->add_subcommand(name, help);
-        action->fallthrough();
+        add_option_flags(*action, into.values, used);
         action->callback([&into, name] { into.action = name; });
         if (folder) action->add_option("folder", into.folder, folder)->required();
         return action;

@@ -21,6 +21,7 @@
 #include "broker/app/layout.hpp"
 #include "broker/app/plugin_log.hpp"
 #include "broker/core/log.hpp"
+#include "broker/core/node_name.hpp"
 #include "broker/core/option_parse.hpp"
 #include "broker/jobs/enqueue_plan.hpp"
 #include "broker/net/worker_dialer.hpp"
@@ -45,12 +46,6 @@ void write_line(std::string_view line) {
     char end = '\n';
     const iovec parts[] = {{const_cast<char*>(line.data()), line.size()}, {&end, 1}};
     [[maybe_unused]] const auto written = ::writev(STDERR_FILENO, parts, 2);
-}
-
-std::string host_name() {
-    char host[256] = {};
-    if (gethostname(host, sizeof host - 1) != 0) return {};
-    return host;
 }
 
 std::string own_name() {
@@ -203,7 +198,7 @@ int run_worker(worker_command what) {
     joining joins;
     if (!nodes.empty()) {
         auto how = settings;
-        if (how.node_name.empty()) how.node_name = host_name();
+        how.node_name = node_name(settings);
         if (const auto why = check_worker_join(how, nodes); !why.empty())
             return complain(fail(errc::invalid_option, why));
         if (!joins.begin(how, nodes)) return complain(fail(errc::system_failure, std::strerror(errno)));

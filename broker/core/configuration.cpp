@@ -190,10 +190,11 @@ environment process_environment() {
     return result;
 }
 
-void add_option_flags(CLI::App& app, option_values& into) {
+void add_option_flags(CLI::App& app, option_values& into, std::span<const std::string_view> only) {
     app.add_option("--config", into.config, "TOML file with options (or MADANG_CONFIG)")->type_name("PATH");
     const options defaults;
     for (const auto& row : option_table()) {
+        if (!only.empty() && std::ranges::find(only, row.name) == only.end()) continue;
         const std::string name(row.name);
         std::string help(row.help);
         if (!row.rules.limit.empty()) help.append("; more: ").append(row.rules.limit);

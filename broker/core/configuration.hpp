@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +29,8 @@ struct option_values {
 };
 
 // Adds --config and a flag for each row to `app` (a sub-command, for instance). A list's flag may be repeated
-// and its values may hold commas; a boolean's has a --no- form.
-void add_option_flags(CLI::App& app, option_values& into);
+// and its values may hold commas; a boolean's has a --no- form. `only`: these rows; empty: all.
+void add_option_flags(CLI::App& app, option_values& into, std::span<const std::string_view> only = {});
 
 struct configuration {
     options settings;

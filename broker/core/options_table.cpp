@@ -671,7 +671,7 @@ const option_row rows[] = {
     {"Cluster",
      "node-name",
      &o::node_name,
-     "This node's name in the cluster: 1 to 64 letters, digits, dots, dashes; each node has its own",
+     "This server's name: 1 to 64 letters, digits, dots, dashes; each node of a cluster has its own",
      {.zero = "the host's name"}},
     {"Cluster",
      "cluster-advertise",

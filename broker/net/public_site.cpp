@@ -243,11 +243,13 @@ http_answer public_site::serve_file(http_request& request) {
 http_answer internal_site::handle(loop& on, http_request& request, reply_function reply) {
     if (auto answer = health(request, ready_, remarks_)) return std::move(*answer);
     if (api_ && api_site::serves(request.path)) return api_->handle(on, request, std::move(reply));
-    const bool cluster = cluster_ && request.path == "/cluster";
+    const bool cluster = request.path == "/cluster";
     if (request.path != "/metrics" && !cluster)
         return error_response(404, "there is nothing at that address", request.request_id);
     if (!reads(request)) return not_allowed(request, "GET, HEAD");
     http_response response;
+    if (cluster && !cluster_)
+        return error_response(501, "this server is in no cluster (--cluster-listen)", request.request_id);
     if (cluster) {
         response.set("Content-Type", "application/json");
         response.body = cluster_();

@@ -94,7 +94,7 @@ class public_site final : public http_dispatcher {
 class internal_site final : public http_dispatcher {
   public:
     // `api` outlives *this; null: there is nothing at /api.
-    // `cluster`: JSON, at /cluster; null: there is nothing there. `remarks`: lines behind "ready".
+    // `cluster`: JSON, at /cluster; null: this server is in none. `remarks`: lines behind "ready".
     internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
                   api_site* api = nullptr, std::function<std::string()> cluster = {},
                   std::function<std::string()> remarks = {})

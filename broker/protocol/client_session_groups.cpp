@@ -54,8 +54,8 @@ void client_session::state::subscribe(const client_request& what) {
     const bool delta = !what.delta.empty() && what.delta != R"("")";
     if (what.type != 0 || !what.tags_filter.empty() || delta) return refuse(errc::not_available);
     if (port.namespaces().of_group(*group) == nullptr) return refuse(errc::unknown_channel);
-    if (subscriptions.size() >= limits.groups) return refuse(errc::limit_exceeded);
     if (find(*group) != nullptr) return refuse(errc::already_subscribed);
+    if (subscriptions.size() >= limits.groups) return refuse(errc::limit_exceeded);
 
     auto& made = add(*group, origin::command);
     made.now->id = what.id;

@@ -123,6 +123,40 @@ TEST_F(ServerOptions, WrongOptionsAreRefusedWithTheirMend) {
     expect_refused({"--data-dir", "/proc/madang-here"}, "/proc");
 }
 
+TEST_F(ServerOptions, TheStoresCommandsTakeAndShowOnlyWhatTheyUse) {
+    for (const std::vector<std::string> action :
+         {std::vector<std::string>{}, {"check"}, {"dump"}, {"backup"}, {"restore"}}) {
+        command what{.words = {server_binary(), "store"}};
+        what.words.insert(what.words.end(), action.begin(), action.end());
+        what.words.emplace_back("--help");
+        const auto got = run(what);
+        EXPECT_EQ(got.code, 0);
+        EXPECT_THAT(got.out, HasSubstr("--data-dir"));
+        EXPECT_THAT(got.out, Not(HasSubstr("--listen")));
+    }
+    const auto missing = (folder_ / "nowhere").string();
+    for (const auto& words : {std::vector<std::string>{"--data-dir", missing, "check"},
+                              std::vector<std::string>{"check", "--data-dir", missing}}) {
+        command what{.words = {server_binary(), "store"}};
+        what.words.insert(what.words.end(), words.begin(), words.end());
+        EXPECT_THAT(run(what).err, HasSubstr(missing));
+    }
+}
+
+TEST_F(ServerOptions, AServerIsCalledAsItsNodeNameSays) {
+    server node({"--node-name", "harbour", "--api-key", "k:all:key", "--data-dir", folder_ / "data"});
+    const auto url = "http://127.0.0.1:" + std::to_string(node.internal_port());
+    const auto told = run({.words = {server_binary(), "info", "--url", url, "--api-key", "key"}});
+    EXPECT_THAT(told.out, HasSubstr("harbour"));
+    child worker(
+        {.words = {server_binary(), "worker", "--worker-socket", folder_ / "data" / "workers.sock"}});
+    EXPECT_TRUE(eventually([&] { return worker.err().find("node=harbour") != std::string::npos; }, 60s))
+        << worker.err();
+    const auto status = run({.words = {server_binary(), "cluster", "status", "--url", url}});
+    EXPECT_EQ(status.code, 1);
+    EXPECT_THAT(status.err, HasSubstr("this server is in no cluster (--cluster-listen)"));
+}
+
 TEST_F(ServerOptions, AWrongWordIsNamed) {
     const auto told = [](std::vector<std::string> words) {
         words.insert(words.begin(), server_binary());

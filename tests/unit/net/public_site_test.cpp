@@ -1,6 +1,6 @@
 #include "broker/net/public_site.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cstring>
@@ -322,6 +322,8 @@ TEST(InternalSite, ShowsMetricsAndNothingOfThePublicSite) {
     EXPECT_EQ(get("/healthz").status, 200u);
     EXPECT_EQ(get("/").status, 404u);
     EXPECT_EQ(get("/ws/chat/a/").status, 404u);
+    EXPECT_EQ(get("/cluster").status, 501u);
+    EXPECT_THAT(get("/cluster").body, ::testing::HasSubstr("in no cluster (--cluster-listen)"));
 }
 
 TEST(InternalSite, ReadinessSaysWhatIsWrongAndNoReasonToTakeClientsAway) {

@@ -223,6 +223,7 @@ TEST(ClientSubscribe, LimitIs128) {
     for (int i = 0; i < 128; ++i)
         ASSERT_EQ(t.say(subscribe_to("g" + std::to_string(i))), R"({"id":5,"subscribe":{}})");
     EXPECT_EQ(t.say(subscribe_to("g128")), error(106, "limit exceeded"));
+    EXPECT_EQ(t.say(subscribe_to("g1")), error(105, "already subscribed"));
 }
 
 TEST(ClientUnsubscribe, LeavesTheGroup) {
