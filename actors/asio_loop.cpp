@@ -104,7 +104,8 @@ void asio_loop::watch_writes(int fd, descriptor_watcher& who) {
     ::epoll_ctl(descriptors_.native_handle(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void asio_loop::unwatch(descriptor_watcher& who) noexcept {
+void asio_loop::unwatch(int fd, descriptor_watcher& who) noexcept {
+    ::epoll_ctl(descriptors_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
     for (int i = next_event_; i < last_event_; ++i)
         if (events_[static_cast<std::size_t>(i)].data.ptr == &who)
             events_[static_cast<std::size_t>(i)].data.ptr = nullptr;

@@ -41,7 +41,7 @@ class asio_loop final : public loop, public caf::execution_unit {
     bool touch_early(flushable& what);
     bool watch(int fd, descriptor_watcher& who) override;
     void watch_writes(int fd, descriptor_watcher& who) override;
-    void unwatch(descriptor_watcher& who) noexcept override;
+    void unwatch(int fd, descriptor_watcher& who) noexcept override;
     void look_again(descriptor_watcher& who) override { looking_again_.push_back(&who); }
     timer_id schedule(std::chrono::milliseconds delay, std::function<void()> fn) override;
     void cancel(timer_id id) override { timers_.cancel(id); }

@@ -74,13 +74,13 @@ class loop {
     // flush() at the end of this turn. Returns true when it was not touched yet (the caller then takes its
     // reference).
     virtual bool touch(flushable& what) = 0;
-    // Watches a descriptor for reading until it is closed, with one system call for its whole life (Asio's
+    // Watches a descriptor for reading until unwatch, with one system call for its whole life (Asio's
     // async_wait makes one per wait). False: the system refused. watch_writes adds writing, from then on.
     virtual bool watch(int fd, descriptor_watcher& who) = 0;
     virtual void watch_writes(int fd, descriptor_watcher& who) = 0;
-    // Before the descriptor is closed, which is what takes it out of the loop's set: `who` is not told any
-    // more.
-    virtual void unwatch(descriptor_watcher& who) noexcept = 0;
+    // Before the descriptor is closed: `who` is not told any more. Closing alone does not take it out of the
+    // loop's set as long as another process, a worker between fork and exec, has it too (epoll(7)).
+    virtual void unwatch(int fd, descriptor_watcher& who) noexcept = 0;
     // Calls who.on_ready, with nothing new, in this turn or the next; unwatch forgets it.
     virtual void look_again(descriptor_watcher& who) = 0;
     // Calls fn once, not before `delay`, rounded up to 10 ms so that many timers share a wake-up.

@@ -28,7 +28,7 @@ bool worker_socket::begin(reader& to) {
 
 void worker_socket::close() {
     if (fd_ < 0) return;
-    if (to_ != nullptr) on_.unwatch(*this);
+    if (to_ != nullptr) on_.unwatch(fd_, *this);
     ::close(std::exchange(fd_, -1));
 }
 

@@ -79,8 +79,8 @@ class plain_transport final : public transport, public descriptor_watcher {
 
     void close() override {
         if (fd_ < 0) return;
-        loop_.unwatch(*this);
-        ::close(std::exchange(fd_, -1));  // which also takes it out of the epoll set
+        loop_.unwatch(fd_, *this);
+        ::close(std::exchange(fd_, -1));
         tell_closed();
     }
 

@@ -32,7 +32,7 @@ class fake_loop : public loop {
     // Nothing under test with this loop has a real descriptor.
     bool watch(int, descriptor_watcher&) override { return false; }
     void watch_writes(int, descriptor_watcher&) override {}
-    void unwatch(descriptor_watcher&) noexcept override {}
+    void unwatch(int, descriptor_watcher&) noexcept override {}
     void look_again(descriptor_watcher&) override {}
     timer_id schedule(std::chrono::milliseconds delay, std::function<void()> fn) override {
         auto id = timer_id{++last_slot_, 1};

@@ -38,7 +38,7 @@ class running_loop : public loop {
     bool touch(flushable& what) override { return loop_.touch(what); }
     bool watch(int fd, descriptor_watcher& who) override { return loop_.watch(fd, who); }
     void watch_writes(int fd, descriptor_watcher& who) override { loop_.watch_writes(fd, who); }
-    void unwatch(descriptor_watcher& who) noexcept override { loop_.unwatch(who); }
+    void unwatch(int fd, descriptor_watcher& who) noexcept override { loop_.unwatch(fd, who); }
     void look_again(descriptor_watcher& who) override { loop_.look_again(who); }
     timer_id schedule(std::chrono::milliseconds delay, std::function<void()> fn) override {
         return loop_.schedule(delay, std::move(fn));

@@ -63,6 +63,41 @@ struct Transport : ::testing::Test {
     file_handle client;
 };
 
+// A worker has the server's descriptors from its fork to its exec.
+TEST(Loop, TellsNobodyOfAClosedDescriptorThatAnotherProcessStillHas) {
+    struct watcher final : descriptor_watcher {
+        void on_ready(readiness) override { ++told; }
+        int told = 0;
+    };
+    const auto pair = [](file_handle& near, file_handle& far) {
+        int both[2];
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, both), 0);
+        near = file_handle(both[0]);
+        far = file_handle(both[1]);
+    };
+    testing::running_loop on;
+    watcher gone, there;
+    file_handle near, far, other_near, other_far;
+    pair(near, far);
+    pair(other_near, other_far);
+    const file_handle inherited(::dup(near.get()));
+    on.ask([&] {
+        EXPECT_TRUE(on.watch(near.get(), gone) && on.watch(other_near.get(), there));
+        on.unwatch(near.get(), gone);
+        near = {};
+        return 0;
+    });
+    testing::send_all(far, "one");
+    testing::send_all(other_far, "another");
+    while (on.ask([&] { return there.told; }) == 0) {
+    }
+    EXPECT_EQ(on.ask([&] { return gone.told; }), 0);
+    on.ask([&] {
+        on.unwatch(other_near.get(), there);
+        return 0;
+    });
+}
+
 TEST_F(Transport, PlainIsSmall) { EXPECT_LE(plain_transport_bytes(), 120u); }
 
 TEST_F(Transport, PlainCarriesMoreThanTheKernelBuffers) {
