@@ -52,8 +52,8 @@ function(madang_library name)
   target_link_libraries(${name} PUBLIC madang_flags ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
 endfunction()
 
-# madang_test(name LABELS... SOURCES... DEPS...): one GoogleTest program, one ctest entry per test; in a sanitizer build a
-# unit test's program is one entry, since its 2,000 starts take longer than its tests. The target
+# madang_test(name LABELS... SOURCES... DEPS...): one GoogleTest program, one ctest entry per test; under AddressSanitizer
+# a unit test's program is one entry, since its 2,000 starts take longer than its tests. The target
 # madang_tests_LABEL builds every program of a label: the tsan build makes madang_tests_threads and no more.
 function(madang_test name)
   cmake_parse_arguments(ARG "" "" "LABELS;SOURCES;DEPS;SEPARATE" ${ARGN})
@@ -68,9 +68,9 @@ function(madang_test name)
     endif()
     add_dependencies(madang_tests_${label} ${name})
   endforeach()
-  if(MADANG_SANITIZE AND "unit" IN_LIST ARG_LABELS)
+  if(MADANG_SANITIZE MATCHES "address" AND "unit" IN_LIST ARG_LABELS)
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 1200)
     return()
   endif()
   include(GoogleTest)
