@@ -263,9 +263,8 @@ TEST_F(JobCluster, AJobInTheServersProcessRunsWhereTheJobsAre) {
 
 TEST_F(JobCluster, AScheduleFiresOnceForAllNodes) {
     make(3, {{"tick", R"({"task":"noop","every":"1s"})", "config"}});
-    until([&] { return (*this)[0].runs >= 2; });
-    const auto fired = (*this)[0].counts.total(counter::schedule_fires);
-    EXPECT_GE(fired, 2u);
+    // A fire is counted when the store has it, its job may have run by then.
+    until([&] { return (*this)[0].runs >= 2 && (*this)[0].counts.total(counter::schedule_fires) >= 2; });
     for (const std::size_t i : {1, 2}) {
         EXPECT_EQ((*this)[i].counts.total(counter::schedule_fires), 0u);
         EXPECT_EQ((*this)[i].runs, 0);
