@@ -2,6 +2,7 @@
 #include <charconv>
 #include <optional>
 #include <random>
+#include <thread>
 
 #include "actors/yard_impl.hpp"
 #include "broker/core/names.hpp"
@@ -100,7 +101,13 @@ yard::~yard() {
     for (const auto& each : s.directory.hubs) s.system.registry().erase(each.id());
     s.directory.hubs.clear();
     s.hubs.clear();
+    // Who ends on CAF's threads tells who is on a loop, which has to run for its own end; CAF waits for all.
+    // (Whom a loop's timer holds ends with the loop.)
     release();
+    for (int i = 0; i < 500 && s.system.registry().running() != 0; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+        release();
+    }
 }
 
 std::size_t yard::loops() const noexcept { return state_->loops.size(); }
