@@ -24,6 +24,7 @@ using verb = api_command_values::verb;
 constexpr int failed = 1, asked_wrongly = 2;
 
 using terminal::moment;
+using terminal::most_listed;
 using terminal::shown;
 int complain(const char* name, const std::string& why, int code) {
     return terminal::complain(name, why, code);
@@ -219,14 +220,16 @@ void add_api_commands(CLI::App& app, api_command_values& into) {
     past->add_option("GROUP", into.group)->required();
     into.limit = 10;
     past->add_option("--limit", into.limit, "publications; 0: the position only, -1: all")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(terminal::whole_number(-1, most_listed));
     past->add_option("--since", into.since, "EPOCH:OFFSET: what came behind it (with --reverse: before it)");
     past->add_flag("--reverse", into.reverse, "the latest first");
 
     auto* close = remote(verb::disconnect, "disconnect", "Close a user's connections");
     close->add_option("USER", into.user)->required();
     close->add_option("--client", into.client, "only this connection");
-    close->add_option("--code", into.code, "close code, 3000 to 4999; 0: 3503, do not come back");
+    close->add_option("--code", into.code, "close code, 3000 to 4999; 0: 3503, do not come back")
+        ->check(terminal::whole_number(0, 4999));
     close->add_option("--reason", into.reason, "a short text for the client");
 
     auto* groups = remote(verb::channels, "channels", "Groups with members");

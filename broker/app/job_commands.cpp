@@ -322,7 +322,8 @@ void add_job_commands(CLI::App& app, job_command_values& into) {
                         "JSON of a signature, chain, group or chord, or an array of them; "
                         "- reads it from the standard input");
     enqueue->add_option("--queue", into.queue, "instead of the task's");
-    enqueue->add_option("--priority", into.priority, "0 to 9; 9 goes first");
+    enqueue->add_option("--priority", into.priority, "0 to 9; 9 goes first")
+        ->check(terminal::whole_number(0, 9));
     enqueue->add_option("--countdown", into.countdown, "not before so long, such as 10m");
     enqueue->add_option("--eta", into.eta, "not before that time, such as 2026-12-24T18:00:00Z");
     enqueue->add_option("--expires", into.expires,
@@ -353,7 +354,9 @@ void add_job_commands(CLI::App& app, job_command_values& into) {
     list->add_option("--queue", into.queue, "of this queue");
     list->add_option("--task", into.task, "of this task");
     list->add_option("--text", into.text, "in id, task, arguments or error");
-    list->add_option("--limit", into.limit, "at most so many")->capture_default_str();
+    list->add_option("--limit", into.limit, "at most so many")
+        ->capture_default_str()
+        ->check(terminal::whole_number(1, terminal::most_listed));
     list->add_option("--after", into.after, "the next page");
 
     auto* cancel = verb(job, "cancel", "Cancel jobs, wherever they are");
@@ -378,7 +381,9 @@ void add_job_commands(CLI::App& app, job_command_values& into) {
     auto* next = verb(schedule, "next", "When a schedule fires next");
     next->add_option("NAME", into.name);
     next->add_option("--definition", into.definition, "JSON of one that is not there");
-    next->add_option("--count", into.count, "fires")->capture_default_str();
+    next->add_option("--count", into.count, "fires")
+        ->capture_default_str()
+        ->check(terminal::whole_number(1, 1000));
     auto* set = verb(schedule, "set", "Make or change a schedule");
     set->add_option("NAME", into.name)->required();
     set->add_option("DEFINITION", into.definition,

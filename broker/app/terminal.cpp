@@ -1,5 +1,7 @@
 #include "broker/app/terminal.hpp"
 
+#include <charconv>
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -7,6 +9,19 @@
 namespace madang::terminal {
 
 using json = nlohmann::ordered_json;
+
+CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
+    return {[least, most](std::string& text) {
+                std::int64_t number = 0;
+                const auto* end = text.data() + text.size();
+                const auto [rest, wrong] = std::from_chars(text.data(), end, number);
+                const bool taken = wrong == std::errc() && rest == end && number >= least && number <= most;
+                return taken ? std::string()
+                             : "takes a whole number from " + std::to_string(least) + " to " +
+                                   std::to_string(most);
+            },
+            ""};
+}
 
 int complain(const std::string& what, const std::string& why, int code) {
     std::string line = why;  // one line, whatever a server says

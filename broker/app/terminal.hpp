@@ -1,11 +1,21 @@
 // What the sub-commands print: server's answers for a person, so that nothing in them can move the terminal.
 #pragma once
 
+#include <cstdint>
 #include <iostream>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+namespace CLI {
+class Validator;
+}
+
 namespace madang::terminal {
+
+// Of an option that takes no other number; CLI11 alone would cut what is too large, and take "" for 0.
+CLI::Validator whole_number(std::int64_t least, std::int64_t most);
+// What --limit takes at most: as much as api-answer-limit, where a server ends its answer, can be set to.
+inline constexpr std::int64_t most_listed = 100'000;
 
 // One line on the standard error, "madang: WHAT: WHY"; `code` again.
 int complain(const std::string& what, const std::string& why, int code);

@@ -158,6 +158,30 @@ TEST_F(ApiCommands, ErrorsAreOneLineAndNotZero) {
     fails(madang({"pub", "news:kr", "1"}), 1, "disk is full");
 }
 
+TEST_F(ApiCommands, NumbersThatMakeNoSenseAreRefusedByNameAndLimit) {
+    using words = std::vector<std::string>;
+    const std::vector<std::pair<words, std::string>> all = {
+        {{"history", "news:kr", "--limit"}, "from -1 to 100000;"},
+        {{"job", "list", "--limit"}, "from 1 to 100000;"},
+        {{"schedule", "next", "name", "--count"}, "from 1 to 1000;"},
+        {{"job", "enqueue", "task", "--priority"}, "from 0 to 9;"},
+        {{"disconnect", "ada", "--code"}, "from 0 to 4999;"}};
+    for (const auto& [asked, limits] : all)
+        for (const auto* number : {"100001", "-2", "99999999999999999999999", "1.5", "0x1", "ten", ""}) {
+            auto what = asked;
+            what.emplace_back(number);
+            const auto done = madang(what);
+            EXPECT_EQ(done.code, 2) << asked.front() << " " << number;
+            EXPECT_THAT(done.err, AllOf(StartsWith("madang: " + asked.back() + ": takes a whole number "),
+                                        HasSubstr(limits)));
+            EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+            EXPECT_EQ(done.out, "");
+        }
+    EXPECT_TRUE(streams.asked.empty());
+    EXPECT_EQ(madang({"history", "news:kr", "--limit", "-1"}).code, 0);
+    EXPECT_EQ(madang({"history", "news:kr", "--limit", "100000"}).code, 0);
+}
+
 TEST_F(ApiCommands, ABodyBeyondTheListenersLimitIsRefused) {
     auto client = testing::connect_to(port);
     const std::string body(4097, ' ');
