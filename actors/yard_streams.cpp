@@ -76,14 +76,23 @@ void on_every_loop(std::vector<std::unique_ptr<asio_loop>>& loops, std::vector<s
 
 bool has_history(const namespace_options& options) noexcept { return options.keeps_history(); }
 bool has_presence(const namespace_options& options) noexcept { return options.presence; }
+using asked_for = bool (*)(const namespace_options&) noexcept;
+
+error lacking(std::string_view group, asked_for what) {
+    const auto name = namespace_of(group);
+    return fail(errc::not_available,
+                (name.empty() ? "the namespace of names without ':'" : "the namespace " + std::string(name)) +
+                    (what == &has_history ? " keeps no history; give it history_size and history_ttl: "
+                                          : " has no presence; give it presence = true: ") +
+                    "[namespace." + (name.empty() ? "\"\"" : std::string(name)) + "]");
+}
 
 // Why a group cannot be asked for what `has` looks for; nothing when it can.
-std::optional<error> refusal(const namespace_table& all, std::string_view group,
-                             bool (*has)(const namespace_options&) noexcept) {
+std::optional<error> refusal(const namespace_table& all, std::string_view group, asked_for has) {
     if (!valid_group_name(group)) return fail(errc::bad_request, "channel");
     const auto* options = all.of_group(group);
     if (options == nullptr) return fail(errc::unknown_channel);
-    if (!has(*options)) return fail(errc::not_available);
+    if (!has(*options)) return lacking(group, has);
     return std::nullopt;
 }
 

@@ -53,6 +53,26 @@ TEST_P(Streams, AClientThatWasAwayGetsWhatItMissedOnceAndInOrder) {
     EXPECT_EQ(node.push(again, "pub")["data"], 6);
 }
 
+TEST_P(Streams, WhoAsksForWhatIsNotKeptIsToldOfWhichNamespace) {
+    stream_node node(GetParam());
+    std::string said;
+    const auto hear = [&](const auto& got) { said = got ? "" : got.error().text(); };
+    node.all->history({.group = "live:1", .limit = 1, .since = {}}, hear);
+    EXPECT_THAT(said, ::testing::AllOf(::testing::StartsWith("not_available"),
+                                       ::testing::HasSubstr("the namespace live keeps no history"),
+                                       ::testing::HasSubstr("[namespace.live]")));
+    node.all->presence({.group = "live:1"}, hear);
+    EXPECT_THAT(said, ::testing::HasSubstr("the namespace live has no presence"));
+    node.all->presence_stats("plain", hear);
+    EXPECT_THAT(said, ::testing::HasSubstr("[namespace.\"\"]"));
+
+    // Clients hear the protocol's own words.
+    auto session = node.open_session(0);
+    const json refused{{"code", 108}, {"message", "not available"}};
+    EXPECT_EQ(node.tell(session, {{"id", 2}, {"presence", {{"channel", "live:1"}}}})["error"], refused);
+    EXPECT_EQ(node.tell(session, {{"id", 3}, {"history", {{"channel", "live:1"}}}})["error"], refused);
+}
+
 TEST_P(Streams, AnotherEpochCannotBeRecovered) {
     stream_node node(GetParam());
     node.publish("news:1", "1");
