@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/crc.hpp>
@@ -44,6 +45,16 @@ bool write_durably(const fs::path& path, const std::string& text) {
 
 }  // namespace
 
+bool make_private_folder(const fs::path& path, std::error_code& problem) {
+    problem.clear();
+    const auto plain = path.has_filename() ? path : path.parent_path();  // "data/"
+    if (plain.has_parent_path()) fs::create_directories(plain.parent_path(), problem);
+    if (problem) return false;
+    if (::mkdir(plain.c_str(), 0700) == 0) return true;
+    if (errno != EEXIST) problem.assign(errno, std::generic_category());
+    return false;
+}
+
 std::string format_text(std::uint32_t shards, std::uint32_t version) {
     const auto body =
         "madang store\nformat " + std::to_string(version) + "\nshards " + std::to_string(shards) + "\n";
@@ -70,7 +81,7 @@ result<std::uint32_t> parse_format(std::string_view text) {
 
 result<std::unique_ptr<data_dir>> data_dir::open(const fs::path& path, std::uint32_t shards, access how) {
     std::error_code problem;
-    if (how == access::serve) fs::create_directories(path, problem);
+    if (how == access::serve) make_private_folder(path, problem);
     if (!fs::is_directory(path, problem))
         return refusal(path, how == access::serve ? "cannot be made: name a folder that can be written"
                                                   : "is no folder of a store");
@@ -107,7 +118,10 @@ result<std::unique_ptr<data_dir>> data_dir::open(const fs::path& path, std::uint
             result->new_ = true;
         }
     }
-    if (result->new_) fs::remove_all(result->new_database(), problem);
+    if (result->new_)
+        fs::remove_all(result->new_database(), problem);
+    else if (how == access::serve)  // as an earlier version made it
+        fs::permissions(result->database(), fs::perms::owner_all, problem);
     return result;
 }
 

@@ -1,4 +1,5 @@
-// The folder of a store: who holds it, of what format it is, and the room set aside in it.
+// The folder of a store: who holds it, of what format it is, and the room set aside in it. It holds what
+// people said: where it is made here it is 0700, and db/ is so whoever made the folder.
 //
 //   format     text, see docs/store-format.md      progress   see progress_file.hpp
 //   lock       held while a process uses it        ballast    deleted when the disk is full
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "broker/core/result.hpp"
 #include "storage/codec.hpp"
@@ -49,6 +51,10 @@ class data_dir {
     std::uint32_t shards_ = 0;
     bool new_ = false;
 };
+
+// Makes the folder, nobody else's to look into (0700), and what is missing above it as any folder is made.
+// False: it is there already, or cannot be made (`problem`).
+bool make_private_folder(const std::filesystem::path& path, std::error_code& problem);
 
 // The format file's text, and what is in one, of this or an earlier version: the number of shards. Errors:
 // invalid_option.

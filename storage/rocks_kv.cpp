@@ -364,7 +364,7 @@ result<void> rocks_store::make_database() {
     options.create_if_missing = true;
     options.create_missing_column_families = true;
     std::error_code ignored;  // RocksDB complains of a folder that it has to make
-    std::filesystem::create_directories(folder_->new_database(), ignored);
+    make_private_folder(folder_->new_database(), ignored);
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
     for (const auto& row : column_rows)
         wanted.emplace_back(std::string(row.name), column_options(row, options));
@@ -569,7 +569,7 @@ result<void> rocks_store::back_up(const std::filesystem::path& to) {
     }
     const std::shared_ptr<void> leaving(nullptr, [this](void*) { --users_; });
     std::error_code problem;
-    if (!std::filesystem::create_directories(to, problem))
+    if (!make_private_folder(to, problem))
         return fail(errc::invalid_option, to.string() + " exists or cannot be made: name a new folder");
     rocksdb::Checkpoint* made = nullptr;
     auto status = rocksdb::Checkpoint::Create(db_.get(), &made);

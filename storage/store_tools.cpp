@@ -193,7 +193,8 @@ result<void> restore_store(const fs::path& from, const fs::path& data_dir) {
     if (!fs::exists(from / "format", problem) || !fs::exists(from / "db", problem))
         return fail(errc::invalid_option, from.string() + " is no backup of a store");
     // Without a progress file: nobody knows what followed, so that every stream begins a new epoch.
-    fs::create_directories(data_dir, problem);
+    make_private_folder(data_dir, problem);
+    if (!problem) make_private_folder(data_dir / "db", problem);
     if (!problem) fs::copy(from / "db", data_dir / "db", fs::copy_options::recursive, problem);
     if (!problem) fs::copy_file(from / "format", data_dir / "format", problem);
     if (problem) return fail(errc::storage_failed, data_dir.string() + ": " + problem.message());

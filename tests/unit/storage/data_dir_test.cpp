@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <rocksdb/db.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <iterator>
@@ -51,6 +52,33 @@ TEST_F(DataDir, ItsNumberOfShardsIsFixed) {
     world_.settings.shards = 99;
     world_.open();
     EXPECT_EQ(world_.limits.shards, 4u);
+}
+
+fs::perms open_to_others(const fs::path& path) {
+    return fs::status(path).permissions() & (fs::perms::group_all | fs::perms::others_all);
+}
+
+TEST_F(DataDir, NobodyElseLooksIntoWhatIsMade) {
+    const auto mask = ::umask(022);
+    world_.open();
+    world_.close();
+    EXPECT_EQ(open_to_others(path_), fs::perms::none);
+    EXPECT_EQ(open_to_others(path_ / "db"), fs::perms::none);
+    for (const auto& each : fs::directory_iterator(path_))
+        EXPECT_EQ(open_to_others(each), fs::perms::none) << each.path();
+    ASSERT_TRUE(back_up_store(path_, folder_.path() / "backups" / "one"));
+    EXPECT_EQ(open_to_others(folder_.path() / "backups" / "one"), fs::perms::none);
+    ASSERT_TRUE(restore_store(folder_.path() / "backups" / "one", folder_.path() / "again"));
+    EXPECT_EQ(open_to_others(folder_.path() / "again"), fs::perms::none);
+    EXPECT_EQ(open_to_others(folder_.path() / "again" / "db"), fs::perms::none);
+
+    // Folders that somebody else made: theirs stays as it is, the database within does not.
+    fs::permissions(path_, fs::perms(0755));
+    fs::permissions(path_ / "db", fs::perms(0755));
+    world_.open();
+    EXPECT_NE(open_to_others(path_), fs::perms::none);
+    EXPECT_EQ(open_to_others(path_ / "db"), fs::perms::none);
+    ::umask(mask);
 }
 
 TEST_F(DataDir, ANewerFormatIsRefused) {
