@@ -238,6 +238,7 @@ struct server::parts {
     std::optional<static_files> files;
     tls_context tls;
     std::atomic<bool> ready{false};
+    std::atomic<bool> serving{false};   // start() is over
     std::atomic<std::size_t> still{0};  // loops that have not turned since they were asked to
     std::atomic<std::uint64_t> reloads{0}, reloads_failed{0};
     std::unique_ptr<jobs_site> jobs_api;
@@ -419,10 +420,17 @@ result<void> server::start() {
     if (!opened) return opened.error();
     p.kept = std::move(*opened);
     if (p.keys) p.keys->prefetch();
-    const auto ready = [&p] {
-        return p.ready.load() && p.kept->health().has_value() && !(p.cluster && p.cluster->draining());
+    const auto not_ready = [&p] {
+        std::string why;
+        if (!p.ready) why += p.serving ? "draining: the server stops\n" : "starting\n";
+        if (p.cluster && p.cluster->draining()) why += "draining: asked to (madang cluster drain)\n";
+        if (const auto healthy = p.kept->health(); !healthy)
+            why += healthy.error().code == errc::storage_full
+                       ? "store: the disk is full\n"
+                       : "store: it refuses changes; the log says why\n";
+        return why;
     };
-    p.counts.set_gauge(gauge::ready, [ready] { return ready() ? 1.0 : 0.0; });
+    p.counts.set_gauge(gauge::ready, [not_ready] { return not_ready().empty() ? 1.0 : 0.0; });
     p.counts.set_gauge(labelled_gauge::certificate_end, [&p] {
         std::vector<metrics::labelled_value> ends;
         if (const auto settings = p.tls.current()) ends.push_back({"public", "", certificate_end(*settings)});
@@ -453,7 +461,7 @@ result<void> server::start() {
                       .authenticate = [&p](const http_request& request) { return p.authenticate(request); },
                       .pool = [&p](std::function<void()> fn) { return p.actors.try_in_pool(std::move(fn)); },
                       .on_upgrade = [&p](loop& on, upgrade&& ready) { p.open(on, std::move(ready)); },
-                      .ready = ready,
+                      .not_ready = not_ready,
                       .warn =
                           [](std::string_view event, std::string_view request_id, std::string_view text) {
                               log_warn(event, {{"message", text}, {"request_id", request_id}});
@@ -489,7 +497,7 @@ result<void> server::start() {
         .back_up = std::move(back_up),
         .cluster = p.cluster_api.get()});
     p.inner_site = std::make_unique<internal_site>(
-        [&p] { return p.counts.expose(); }, ready, p.api.get(),
+        [&p] { return p.counts.expose(); }, not_ready, p.api.get(),
         p.cluster ? [&p] { return p.cluster->status(); } : std::function<std::string()>{},
         p.cluster ? [&p] { return p.cluster->remarks(); } : std::function<std::string()>{});
 
@@ -545,7 +553,7 @@ result<void> server::start() {
             .settings = p.settings, .config = p.config.file, .socket = p.jobs.worker_socket()});
         p.worker->start();
     }
-    p.ready = true;
+    p.ready = p.serving = true;
     return {};
 }
 

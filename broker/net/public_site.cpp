@@ -30,13 +30,15 @@ http_response not_allowed(const http_request& request, std::string_view allow) {
 }
 
 // /healthz and /readyz, on both listeners.
-std::optional<http_response> health(const http_request& request, const std::function<bool()>& ready,
+std::optional<http_response> health(const http_request& request,
+                                    const std::function<std::string()>& not_ready,
                                     const std::function<std::string()>& remarks = {}) {
     bool alive = request.path == "/healthz";
     if (!alive && request.path != "/readyz") return std::nullopt;
     if (!reads(request)) return not_allowed(request, "GET, HEAD");
     if (alive) return plain(200, "alive\n");
-    if (ready && !ready()) return plain(503, "not ready\n");
+    if (const auto why = not_ready ? not_ready() : std::string(); !why.empty())
+        return plain(503, "not ready\n" + why);
     return plain(200, remarks ? "ready\n" + remarks() : "ready\n");
 }
 
@@ -77,7 +79,7 @@ http_answer public_site::handle(loop& on, http_request& request, reply_function 
 }
 
 http_answer public_site::route(loop& on, http_request& request, reply_function reply) {
-    if (auto answer = health(request, services_.ready)) return std::move(*answer);
+    if (auto answer = health(request, services_.not_ready)) return std::move(*answer);
     if (!request.header("upgrade").empty()) {
         const auto headers = views_of(request.headers);
         if (asks_for_websocket(headers)) return handshake(on, request, headers);
@@ -241,7 +243,7 @@ http_answer public_site::serve_file(http_request& request) {
 }
 
 http_answer internal_site::handle(loop& on, http_request& request, reply_function reply) {
-    if (auto answer = health(request, ready_, remarks_)) return std::move(*answer);
+    if (auto answer = health(request, not_ready_, remarks_)) return std::move(*answer);
     if (api_ && api_site::serves(request.path)) return api_->handle(on, request, std::move(reply));
     const bool cluster = request.path == "/cluster";
     if (request.path != "/metrics" && !cluster)

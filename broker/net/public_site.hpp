@@ -54,7 +54,7 @@ struct site_services {
     // Runs fn on the pool for sync views; false when its queue is full (503).
     std::function<bool(std::function<void()>)> pool;
     std::function<void(loop&, upgrade&&)> on_upgrade;  // on the loop
-    std::function<bool()> ready;                       // any thread; false while draining
+    std::function<std::string()> not_ready;            // any thread; why not, a line each; empty: it is
     // Something to be known of: event name, request id, text.
     std::function<void(std::string_view event, std::string_view request_id, std::string_view text)> warn;
     http_dispatcher* clients = nullptr;  // of /connection/… and /emulation (client_site); null: nothing there
@@ -94,12 +94,13 @@ class public_site final : public http_dispatcher {
 class internal_site final : public http_dispatcher {
   public:
     // `api` outlives *this; null: there is nothing at /api.
-    // `cluster`: JSON, at /cluster; null: this server is in none. `remarks`: lines behind "ready".
-    internal_site(std::function<std::string()> metrics_text, std::function<bool()> ready,
+    // `cluster`: JSON, at /cluster; null: this server is in none. `not_ready`: as
+    // of site_services. `remarks`: lines behind "ready".
+    internal_site(std::function<std::string()> metrics_text, std::function<std::string()> not_ready,
                   api_site* api = nullptr, std::function<std::string()> cluster = {},
                   std::function<std::string()> remarks = {})
         : metrics_text_(std::move(metrics_text)),
-          ready_(std::move(ready)),
+          not_ready_(std::move(not_ready)),
           api_(api),
           cluster_(std::move(cluster)),
           remarks_(std::move(remarks)) {}
@@ -107,7 +108,7 @@ class internal_site final : public http_dispatcher {
 
   private:
     std::function<std::string()> metrics_text_;
-    std::function<bool()> ready_;
+    std::function<std::string()> not_ready_;
     api_site* api_;
     std::function<std::string()> cluster_;
     std::function<std::string()> remarks_;

@@ -35,7 +35,7 @@ struct ApiCommands : ::testing::Test {
                                     .limits = {},
                                     .timeout = std::chrono::seconds(30),
                                     .version = "1"});
-        site.emplace([] { return ""; }, [] { return true; }, &*api);
+        site.emplace([] { return ""; }, [] { return ""; }, &*api);
         server.emplace(http_server::parts{.address = "127.0.0.1:0",
                                           .loops = {&loop},
                                           .settings = settings,

@@ -37,6 +37,7 @@ TEST(Front, ReadinessEndsWhenTheDrainBeginsAndLivenessDoesNot) {
     ASSERT_TRUE(drive(all, [&] { return first.open() && second.open() && third.open(); }));
     node.process().signal(SIGTERM);
     ASSERT_TRUE(eventually([&] { return fetch(node.internal_port(), "/readyz").status == 503; }));
+    EXPECT_EQ(fetch(node.internal_port(), "/readyz").body, "not ready\ndraining: the server stops\n");
     EXPECT_EQ(fetch(node.internal_port(), "/healthz").status, 200);
     EXPECT_EQ(node.metrics()["madang_draining"], 1);
     EXPECT_EQ(node.metrics()["madang_ready"], 0);

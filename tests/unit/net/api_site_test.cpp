@@ -29,7 +29,7 @@ struct ApiSite : ::testing::Test {
                                                          .limits = limits,
                                                          .timeout = {},
                                                          .version = "1.2.3"});
-        site = std::make_unique<internal_site>([] { return "metrics"; }, [] { return true; }, api.get());
+        site = std::make_unique<internal_site>([] { return "metrics"; }, [] { return ""; }, api.get());
     }
     struct answered {
         unsigned status = 0;

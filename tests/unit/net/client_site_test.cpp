@@ -460,7 +460,7 @@ TEST_F(ClientSite, StandsBeforeEverythingElseOfThePublicListener) {
                        .authenticate = {},
                        .pool = {},
                        .on_upgrade = {},
-                       .ready = {},
+                       .not_ready = {},
                        .warn = {},
                        .clients = &site()});
     const auto served = [&](http_request r) { return whole.handle(on, r, {}); };

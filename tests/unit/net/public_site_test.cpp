@@ -118,7 +118,7 @@ struct PublicSite : ::testing::Test {
                                        return true;
                                    },
                                    [this](class loop&, upgrade&& got) { upgraded.push_back(std::move(got)); },
-                                   [this] { return ready; },
+                                   [this] { return not_ready; },
                                    {}});
     }
     http_answer ask(http_request r) {
@@ -152,15 +152,16 @@ struct PublicSite : ::testing::Test {
     std::vector<std::function<void()>> pooled;
     std::vector<upgrade> upgraded;
     bool pool_full = false;
-    bool ready = true;
+    std::string not_ready;
 };
 
 TEST_F(PublicSite, IsAliveWhileItDrainsButNotReady) {
     EXPECT_EQ(now(request("GET", "/healthz")).status, 200u);
     EXPECT_EQ(now(request("GET", "/readyz")).status, 200u);
-    ready = false;
+    not_ready = "draining: the server stops\n";
     EXPECT_EQ(now(request("GET", "/healthz")).status, 200u);
     EXPECT_EQ(now(request("GET", "/readyz")).status, 503u);
+    EXPECT_EQ(now(request("GET", "/readyz")).body, "not ready\ndraining: the server stops\n");
     EXPECT_EQ(now(request("POST", "/readyz")).status, 405u);
 }
 
@@ -309,8 +310,7 @@ TEST_F(PublicSite, TellsAPlainGetToUpgrade) {
 
 TEST(InternalSite, ShowsMetricsAndNothingOfThePublicSite) {
     testing::fake_loop loop;
-    bool ready = false;
-    internal_site site([] { return std::string("madang_up 1\n"); }, [&] { return ready; });
+    internal_site site([] { return std::string("madang_up 1\n"); }, [] { return "starting\n"; });
     auto get = [&](std::string path) {
         http_request request;
         request.method = "GET";
@@ -327,9 +327,8 @@ TEST(InternalSite, ShowsMetricsAndNothingOfThePublicSite) {
 }
 
 TEST(InternalSite, ReadinessSaysWhatIsWrongAndNoReasonToTakeClientsAway) {
-    std::string remark;
-    bool ready = true;
-    internal_site site([] { return std::string(); }, [&] { return ready; }, nullptr, {},
+    std::string remark, why;
+    internal_site site([] { return std::string(); }, [&] { return why; }, nullptr, {},
                        [&] { return remark; });
     const auto get = [&] {
         http_request request;
@@ -342,9 +341,9 @@ TEST(InternalSite, ReadinessSaysWhatIsWrongAndNoReasonToTakeClientsAway) {
     remark = "no quorum\n";
     EXPECT_EQ(get().status, 200u);
     EXPECT_EQ(get().body, "ready\nno quorum\n");
-    ready = false;
+    why = "draining: the server stops\nstore: the disk is full\n";
     EXPECT_EQ(get().status, 503u);
-    EXPECT_EQ(get().body, "not ready\n");
+    EXPECT_EQ(get().body, "not ready\n" + why);
 }
 
 }  // namespace
