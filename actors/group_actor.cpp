@@ -24,6 +24,10 @@ caf::behavior group_actor::make_behavior() {
             end_if_empty();
         },
         [this](parcels::join& what) { on_join(what); },
+        [this](parcels::behind) {
+            home_.group_passed(*this);
+            end_if_empty();
+        },
         [this](parcels::leave& what) {
             if (what.who) demonitor(caf::actor_cast<caf::actor_addr>(what.who));
             on_leave(what.member);

@@ -1,6 +1,6 @@
 // A group: supervises its members, orders its publications, makes each turn's batch.
 //
-//   accepts    parcels::join, leave, publish; DOWN of a member
+//   accepts    parcels::join, leave, publish, behind; DOWN of a member
 //   sends      joined, left, deliver to the loops that have members (through its hub)
 //   spawned by its home loop's hub, at the first join
 //   runs on    its home loop: hash of its name

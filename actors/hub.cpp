@@ -103,6 +103,7 @@ madang_status hub::group_add(connection& who, std::string_view group, delivery h
 madang_status hub::subscribe(connection& who, std::string_view group, std::shared_ptr<const member_info> info,
                              std::shared_ptr<subscribe_ticket> ask) {
     members_.add(who, group, delivery::client_held);
+    ask->group = group;
     ask->loop = loop_.index();
     ask->member = who.member_id();
     tell_join(who.member_id(), group, std::move(info), std::move(ask));
@@ -288,9 +289,34 @@ void hub::group_touched(group_actor& which) {
     loop_.touch_early(*this);
 }
 
+// Behind all that was sent to the group.
+void hub::go_behind(const std::string& group, parcel what) {
+    const auto found = homes_.find(group);
+    if (found == homes_.end() || !found->second.actor) return at_turns_end(std::move(what));
+    found->second.behind.push_back(std::move(what));
+    caf::anon_send(found->second.actor, parcels::behind{});
+}
+
+void hub::at_turns_end(parcel&& what) {
+    if (auto* lost = std::get_if<parcels::lost>(&what))
+        began_.push_back(std::move(lost->group));
+    else
+        answers_.push_back(std::move(std::get<parcels::answer>(what)));
+    loop_.touch_early(*this);
+}
+
+void hub::group_passed(group_actor& which) {
+    auto found = homes_.find(which.group());
+    if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
+    auto& behind = found->second.behind;
+    at_turns_end(std::move(behind.front()));
+    behind.pop_front();
+}
+
 void hub::group_emptied(group_actor& which) {
     auto found = homes_.find(which.group());
     if (found == homes_.end() || !found->second.actor || found->second.actor.id() != which.id()) return;
+    for (auto& each : found->second.behind) at_turns_end(std::move(each));
     auto last = std::move(found->second.actor);
     homes_.erase(found);
     if (away(which.group())) to_owner(peer_parcels::interest{which.group(), false});
@@ -306,6 +332,7 @@ void hub::group_exited(group_actor& which) {
     auto& home = found->second;
     auto dead = std::move(home.actor);
     home.group = nullptr;
+    for (auto& each : std::exchange(home.behind, {})) at_turns_end(std::move(each));
     desk_.doubt(which.group());
     const auto delay = home.restarts.next_delay(loop_.now());
     loop_.metrics().add(labelled_counter::actor_restarts, "group");
@@ -368,8 +395,8 @@ void hub::hand_to_group(const std::string& group, event&& what) {
 }
 
 void hub::answer(std::shared_ptr<subscribe_ticket> whom, result<subscribed>&& what) {
-    answers_.push_back({std::move(whom), std::make_shared<result<subscribed>>(std::move(what))});
-    loop_.touch_early(*this);
+    const auto group = whom->group;
+    go_behind(group, parcels::answer{std::move(whom), std::make_shared<result<subscribed>>(std::move(what))});
 }
 
 void hub::submit(std::shared_ptr<desk_batch> what, durability how) {
@@ -393,7 +420,11 @@ void hub::count_refused() { loop_.metrics().add(counter::publications_refused); 
 
 void hub::stream_began(const std::string& group) {
     tell_began(group);
-    if (!answers_.empty()) began_.push_back(group);
+    // To those whose answers are on their way.
+    if (const auto found = homes_.find(group); found != homes_.end() && !found->second.behind.empty())
+        go_behind(group, parcels::lost{group});
+    else if (!answers_.empty())
+        began_.push_back(group);
 }
 
 void hub::tell_began(const std::string& group) {

@@ -6,6 +6,7 @@
 #include <caf/actor.hpp>
 #include <caf/atom.hpp>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -124,6 +125,7 @@ class hub final : public connection_services,
     void open(envelope& mail);
     void seat_connection(connection& who, caf::strong_actor_ptr actor);
     void group_touched(group_actor& which);  // hand_out() at the turn's end
+    void group_passed(group_actor& which);   // its oldest parcels::behind
     void group_emptied(group_actor& which);
     void group_exited(group_actor& which);
     void member_left(const std::string& group, std::uint64_t member) {
@@ -156,6 +158,8 @@ class hub final : public connection_services,
     enum class create : std::uint8_t { no, yes };
     void flush() override;
     void handle(parcel& what);
+    void go_behind(const std::string& group, parcel what);
+    void at_turns_end(parcel&& what);
     template <class Parcel>
     void at_home(const std::string& group, Parcel& what, create missing);
     void restart_group(const std::string& name);
@@ -266,6 +270,9 @@ class hub final : public connection_services,
         caf::actor actor;                    // null while it waits to be restarted
         const group_actor* group = nullptr;  // what `actor` is
         std::vector<parcel> waiting;         // what came meanwhile, bounded
+        // Answers, and news that the stream began anew, each with a parcels::behind in the actor's mailbox: a
+        // turn may end before the actor has what the hub sent it, and an answer must not overtake that.
+        std::deque<parcel> behind;
         restart_policy restarts;
     };
     struct hash {
@@ -275,7 +282,7 @@ class hub final : public connection_services,
     std::unordered_map<std::string, home, hash, std::equal_to<>> homes_;  // groups of which this is the home
     std::vector<std::pair<caf::strong_actor_ptr, group_actor*>> touched_groups_;
     std::vector<parcels::answer> answers_;  // of this turn, behind its batches
-    std::vector<std::string> began_;        // groups whose stream began anew while answers waited
+    std::vector<std::string> began_;        // groups whose stream began anew, behind those
     std::vector<envelope_ptr> outgoing_;    // by loop
     std::vector<std::uint64_t> waiting_publishers_;
     std::shared_ptr<const cluster_routes> routes_;

@@ -247,6 +247,7 @@ void hub::peer_said(std::size_t peer, std::uint64_t link, peer_mail::item& item)
         }
         void operator()(peer_parcels::subscribe& p) {
             auto ask = std::make_shared<subscribe_ticket>();
+            ask->group = p.group;
             ask->how = std::move(p.how);
             ask->loop = self.place_of(peer);
             ask->done = self.replier<subscribed>(peer, link, p, &peer_parcels::answer::what);

@@ -88,10 +88,15 @@ class adoption final : job_mover_host {
     // Nothing can be done but wait, or ask those again that did not answer.
     bool look_around() {
         if (std::exchange(unheard_, false)) return by_.rest(std::chrono::milliseconds(1000));
-        const auto home = by_.home();
-        mover_.home_is(home ? *home : std::string());
+        const auto looked = by_.look();
+        const auto seen = looked ? *looked : adoption_peer::seen{};
+        mover_.home_is(seen.home);
         for (const auto& each : mover_.takers())
-            if (linked_.insert(each).second) mover_.linked(each);
+            if (seen.removed.contains(each)) {
+                if (linked_.erase(each) != 0) mover_.unlinked(each);
+                mover_.removed(each);
+            } else if (linked_.insert(each).second)
+                mover_.linked(each);
         mover_.tick();
         if (!pending_.empty() || !words_.empty()) return true;
         return by_.rest(std::min(mover_.wait(), std::chrono::milliseconds(1000)));

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 
 #include "broker/core/clock.hpp"
@@ -15,7 +17,11 @@ namespace madang {
 // The cluster, as it can be asked. This thread.
 class adoption_peer {
   public:
-    virtual result<std::string> home() = 0;  // who serves jobs; "": nobody for now
+    struct seen {
+        std::string home;                              // who serves jobs; "": nobody for now
+        std::set<std::string, std::less<>> removed{};  // by an operator: gone for good, with their disks
+    };
+    virtual result<seen> look() = 0;
     // What `node`'s job_taker says to a giver's word (job_move_word), or "": nothing yet. An error: it does
     // not answer.
     virtual result<std::string> tell(const std::string& node, const std::string& word) = 0;
@@ -30,8 +36,8 @@ class adoption_peer {
 
 struct adopted {
     std::uint64_t jobs = 0;  // that were given
-    // Not yet: in the folder, or in chunks that a node must say of whether it has them. Calling again goes
-    // on.
+    // Not yet: in the folder, or in chunks that a node must say of whether it has them, until it does or is
+    // removed. Calling again goes on.
     std::uint64_t left = 0;
     bool all = false;
 };

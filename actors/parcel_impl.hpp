@@ -75,6 +75,8 @@ struct answer {  // from a group's home to a subscriber's loop
     std::shared_ptr<subscribe_ticket> whom;
     std::shared_ptr<result<subscribed>> what;
 };
+// From a hub to its group's actor, which says it back: what was sent to the group before is handled.
+struct behind {};
 // From the store's thread to the loop that asked.
 struct stored {
     std::shared_ptr<desk_batch> what;
@@ -132,6 +134,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::envelope_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::publish)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::join)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::leave)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::behind)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::send_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::background_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(madang::parcels::background_idle)

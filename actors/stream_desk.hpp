@@ -42,6 +42,7 @@ struct publish_ticket {
 
 // What a subscriber asks of the home, beside its join.
 struct subscribe_ticket {
+    std::string group;
     subscribe_spec how;
     std::size_t loop = 0;  // where the member is
     std::uint64_t member = 0;

@@ -53,10 +53,14 @@ function(madang_library name)
 endfunction()
 
 # madang_test(name LABELS... SOURCES... DEPS...): one GoogleTest program, one ctest entry per test; under AddressSanitizer
-# a unit test's program is one entry, since its 2,000 starts take longer than its tests. The target
-# madang_tests_LABEL builds every program of a label: the tsan build makes madang_tests_threads and no more.
+# a unit test's program is one entry, since its 2,000 starts take longer than its tests (or SHARDS entries, where it would
+# outlast the rest of the suite). The target madang_tests_LABEL builds every program of a label: the tsan build makes
+# madang_tests_threads and no more.
 function(madang_test name)
-  cmake_parse_arguments(ARG "" "" "LABELS;SOURCES;DEPS;SEPARATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "LABELS;SOURCES;DEPS;SEPARATE" ${ARGN})
+  if(NOT ARG_SHARDS)
+    set(ARG_SHARDS 1)
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   if(MADANG_UNITY)
     madang_unity(${name} SEPARATE ${ARG_SEPARATE})
@@ -69,8 +73,12 @@ function(madang_test name)
     add_dependencies(madang_tests_${label} ${name})
   endforeach()
   if(MADANG_SANITIZE MATCHES "address" AND "unit" IN_LIST ARG_LABELS)
-    add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 1200)
+    foreach(shard RANGE 1 ${ARG_SHARDS})
+      math(EXPR index "${shard} - 1")
+      add_test(NAME ${name}.${shard} COMMAND ${name})
+      set_tests_properties(${name}.${shard} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 1200
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}")
+    endforeach()
     return()
   endif()
   include(GoogleTest)

@@ -44,17 +44,20 @@ class asked_cluster final : public adoption_peer {
         return std::nullopt;
     }
 
-    result<std::string> home() override {
+    result<seen> look() override {
         const auto all = status();
         if (!all) return fail(errc::system_failure, why_);
+        seen now;
+        for (const auto& each : all->value("removed", json::array()))
+            if (each.is_string()) now.removed.insert(each.get<std::string>());
         const auto jobs = all->value("jobs", json::object());
         const auto at = jobs.find("home");
         if (at == jobs.end() || !at->is_string()) {
             why_ = "no node keeps the jobs";
-            return std::string();
+            return now;
         }
-        home_ = at->get<std::string>();
-        return home_;
+        now.home = home_ = at->get<std::string>();
+        return now;
     }
     result<std::string> tell(const std::string& node, const std::string& word) override {
         const auto got =

@@ -21,11 +21,12 @@ class mesh {
   public:
     // The last of them have links and own nothing yet.
     explicit mesh(std::size_t count, std::uint32_t loops = 2, std::size_t joining = 0,
-                  std::chrono::milliseconds patience = std::chrono::seconds{20}) {
+                  std::chrono::milliseconds patience = std::chrono::seconds{20},
+                  std::uint32_t turn_handlers = options{}.turn_handlers) {
         for (std::size_t i = 0; i < count; ++i) {
             auto& made = all_.emplace_back();
             made.id = {std::string(1, static_cast<char>('a' + i)), 1};
-            made.on = std::make_unique<stream_node>(loops, clustered::yes, patience);
+            made.on = std::make_unique<stream_node>(loops, clustered::yes, patience, turn_handlers);
             made.links = std::make_unique<peers>(
                 *made.on->all, made.id, shards, 16 << 20,
                 [](const node_id& who, const std::string& why) { ADD_FAILURE() << who.name << ": " << why; });
@@ -274,6 +275,12 @@ TEST(Cluster, ASubscriberRecoversFromAnyNode) {
     EXPECT_EQ(reply["subscribe"].value("recovered", false), true) << reply;
     ASSERT_EQ(reply["subscribe"]["publications"].size(), 2u) << reply;
     EXPECT_EQ(reply["subscribe"]["publications"][1]["data"], 3);
+}
+
+TEST(Cluster, NothingIsLostOrRepeatedAroundASubscriptionWhereverATurnEnds) {
+    mesh nodes(2, 2, 0, std::chrono::seconds{20}, 1);
+    come_and_go(nodes[1], nodes[0], nodes.group_of(1, "news"), 2);  // far from the owner
+    come_and_go(nodes[1], nodes[0], nodes.group_of(0, "news"), 2);  // at it; published from afar
 }
 
 TEST(Cluster, PresenceCountsEveryNodesMembersAndJoinsAreToldEverywhere) {

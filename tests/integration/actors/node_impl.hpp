@@ -122,7 +122,9 @@ class node {
     explicit node(std::uint32_t loops, std::size_t credit = 8 << 20, madang_kind kind = MADANG_ASYNC,
                   const std::map<std::string, std::string>& namespaces = {},
                   const std::function<void(yard&)>& before_run = {}, clustered how = clustered::no,
-                  std::chrono::milliseconds patience = std::chrono::seconds{20}) {
+                  std::chrono::milliseconds patience = std::chrono::seconds{20},
+                  std::uint32_t turn_handlers = options{}.turn_handlers) {
+        settings.turn_handlers = turn_handlers;
         if (how == clustered::yes) settings.cluster_listen = "127.0.0.1:0";
         settings.cluster_hand_over_timeout = patience;
         for (const auto& [name, settings] : namespaces) EXPECT_TRUE(names.set(name, settings, "test"));

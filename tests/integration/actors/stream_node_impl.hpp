@@ -1,11 +1,13 @@
 // A node with streams, and client sessions that may do everything.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <thread>
 
 #include "actors/session_services.hpp"
 #include "tests/integration/actors/node_impl.hpp"
@@ -45,7 +47,8 @@ class open_gate final : public gatekeeper {
 
 struct stream_node : node {
     explicit stream_node(std::uint32_t loops, clustered how = clustered::no,
-                         std::chrono::milliseconds patience = std::chrono::seconds{20})
+                         std::chrono::milliseconds patience = std::chrono::seconds{20},
+                         std::uint32_t turn_handlers = options{}.turn_handlers)
         : node(
               loops, 8 << 20, MADANG_ASYNC,
               {{"news",
@@ -55,7 +58,7 @@ struct stream_node : node {
                {"room", R"({"presence":true})"},
                {"hall", R"({"presence":true,"join_leave":true})"},
                {"live", "{}"}},
-              {}, how, patience) {
+              {}, how, patience, turn_handlers) {
         services.emplace(session_services{.limits = {}, .gate = doors, .streams = *all, .on_message = {}});
         client_class = client_consumer_class(*services);
         client_route = route;
@@ -128,5 +131,42 @@ struct stream_node : node {
     consumer_route client_route;
     std::map<int, std::deque<std::string>> lines;  // by descriptor
 };
+
+// While one publishes as fast as it can, others come to `node`, lose their connection and come back: what
+// each got is without a gap and without a repetition.
+inline void come_and_go(stream_node& publishing, stream_node& node, const std::string& group,
+                        std::uint32_t loops) {
+    constexpr int total = 2000;
+    std::atomic<int> sent{0};
+    std::jthread publisher([&] {
+        for (int i = 1; i <= total; ++i) {
+            publishing.publish(group, std::to_string(i));
+            sent = i;
+        }
+    });
+    std::uint64_t seen = 0;
+    std::string epoch;
+    for (int round = 0; seen < total; ++round) {
+        auto session = node.open_session(static_cast<std::size_t>(round) % loops);
+        json ask{{"channel", group}};
+        if (!epoch.empty()) ask.update({{"recover", true}, {"epoch", epoch}, {"offset", seen}});
+        const auto reply = node.tell(session, {{"id", 2}, {"subscribe", ask}});
+        const auto& got = reply["subscribe"];
+        if (epoch.empty() || !got.value("recovered", false)) {
+            epoch = got.value("epoch", "");
+            seen = got.value("offset", std::uint64_t{0});
+        } else {
+            for (const auto& each : got.value("publications", json::array()))
+                ASSERT_EQ(each.value("offset", std::uint64_t{0}), ++seen);
+        }
+        for (int i = 0; i < 50 && seen < total; ++i) {
+            const auto pushed = node.push(session, "pub");
+            ASSERT_EQ(pushed.value("offset", std::uint64_t{0}), ++seen) << "round " << round;
+            ASSERT_EQ(pushed["data"], seen);
+        }
+    }
+    publisher.join();
+    EXPECT_EQ(sent, total);
+}
 
 }  // namespace madang::testing

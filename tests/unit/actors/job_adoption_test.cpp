@@ -20,10 +20,13 @@ class node_there final : public adoption_peer, job_taker_host {
     int homeless = 0;    // so often nobody is the home
     int patience = 100;  // rests
     taken_chunk took_all;
+    std::string home = "b", unknown;  // of the latter nobody hears
+    std::set<std::string, std::less<>> removed;
 
-    result<std::string> home() override { return homeless-- > 0 ? std::string() : std::string("b"); }
+    result<seen> look() override { return homeless-- > 0 ? seen{} : seen{home, removed}; }
     result<std::string> tell(const std::string& node, const std::string& word) override {
-        EXPECT_EQ(node, "b");
+        if (node == unknown) return fail(errc::system_failure);
+        EXPECT_EQ(node, home);
         if (deaf-- > 0) return fail(errc::system_failure);
         said_.clear();
         taker_.heard("adoption", *decode_job_move_word(word));
@@ -118,6 +121,25 @@ TEST_F(JobAdoption, SaysWhatIsLeftWhenNobodyTakesIt) {
     there_.patience = 5;
     EXPECT_TRUE(adopt_jobs(*dead_, there_, there_.clock).value().all);
     EXPECT_EQ(ready(), 10U);
+}
+
+// b took a chunk, its answer was lost, and it was gone for good; c is the home.
+TEST_F(JobAdoption, AChunkOnItsWayToANodeThatIsRemovedIsGivenToAnother) {
+    fill(10);
+    there_.mute = 1000;
+    there_.patience = 5;
+    EXPECT_EQ(adopt_jobs(*dead_, there_, there_.clock).value().left, 10U);
+    const auto next = open();
+    node_there c(*next);
+    c.home = "c";
+    c.patience = 5;
+    c.unknown = "b";
+    EXPECT_EQ(adopt_jobs(*dead_, c, c.clock).value().left, 10U);  // only b can say
+    c.removed = {"b"};
+    c.patience = 5;
+    const auto done = adopt_jobs(*dead_, c, c.clock).value();
+    EXPECT_TRUE(done.all);
+    EXPECT_EQ(c.took_all.jobs, 10U);
 }
 
 }  // namespace
