@@ -4,10 +4,10 @@
 //   sends      joined, left, deliver to the loops that have members (through its hub)
 //   spawned by its home loop's hub, at the first join
 //   runs on    its home loop: hash of its name
-//   dies       when its last member left; when it fails, the hub starts it anew and has the members join
-//   again queue      its mailbox is filled by its own loop, which handles it in the same turn, and by other
-//   loops within their
-//              credit
+//   dies       when its last member left; when it fails, the hub starts it anew and its members join again
+//   queue      its mailbox is filled by its own loop, which handles it in this turn or in the next, and by
+//   other
+//              loops within their credit
 #pragma once
 
 #include <string>
