@@ -5,9 +5,8 @@
 //   spawned by its home loop's hub, at the first join
 //   runs on    its home loop: hash of its name
 //   dies       when its last member left; when it fails, the hub starts it anew and its members join again
-//   queue      its mailbox is filled by its own loop, which handles it in this turn or in the next, and by
-//   other
-//              loops within their credit
+//   queue      its mailbox is filled by its own loop, which handles it in this turn or in the next one,
+//              and by other loops within their credit
 #pragma once
 
 #include <string>
