@@ -108,6 +108,29 @@ for (const [name, init] of [["HTTP stream", no_sockets], ["SSE", no_streams]]) {
   });
 }
 
+// The npm package asks for its streams with fetch.
+const no_fetched_streams = `(${no_sockets})(); (${() => {
+  const real = globalThis.fetch;
+  globalThis.fetch = (what, ...rest) =>
+    String(what).includes("/http_stream") ? Promise.reject(new TypeError("blocked")) : real(what, ...rest);
+}})();`;
+
+for (const [name, init] of [["HTTP stream", no_sockets], ["SSE", no_fetched_streams]]) {
+  test(`where WebSockets are blocked the page of the npm package comes over ${name} by itself`, async () => {
+    const hash = `blocked npm ${name}`;
+    const one = await open("까치", { hash });
+    await one.say("before");
+    await one.sees("before");
+    const two = await open("Persimmon", { path: "/centrifuge.html", hash, init });
+    await two.is("open");
+    assert.equal(await two.page.locator("#transport").innerText(), name);
+    await two.sees("before", { author: "까치" });
+    await two.say("안녕");
+    await one.sees("안녕", { author: "Persimmon" });
+    await two.sees("안녕", { author: "You" });
+  });
+}
+
 for (const [name, transport] of [["WebSocket", ""], ["HTTP stream", "http_stream"], ["SSE", "sse"]]) {
   test(`the page of the npm package shows the same room over ${name}, and comes back after kill -9`, async () => {
     const hash = `package-${name.replace(" ", "-")}`;
