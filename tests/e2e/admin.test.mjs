@@ -105,7 +105,7 @@ for (const colorScheme of ["light", "dark"]) {
     await page.locator("#sure button", { hasText: "Yes" }).click();
     await row_of(page, gone).waitFor({ state: "detached" });
     await row_of(page, mended).locator("a").click();
-    await page.locator(".timeline li", { hasText: /Attempt \d+ ended/ }).first().waitFor();
+    await page.locator(".timeline li", { hasText: /Attempt \d+ on own/ }).first().waitFor();
     await page.locator("pre", { hasText: `mended-${colorScheme}` }).first().waitFor();
     await shot(page, `${colorScheme}-job`);
     await mkdir(join(server.folder, `mended-${colorScheme}`));
@@ -221,6 +221,30 @@ test("without any key the page says how to make one", async () => {
     await window.is_content();
   } finally {
     await bare.stop();
+  }
+});
+
+test("a node of a cluster shows whom it sees, and who is gone", async () => {
+  const start = (name, ...more) => Server.start({ config: `api_keys = ["eyes:read:${watcher}"]\n`,
+                                                  options: ["--cluster-listen", "127.0.0.1:0", "--node-name", name, ...more] });
+  const maple = await start("maple");
+  const { address } = await (await fetch(`${maple.internal}/cluster`)).json();
+  const pine = await start("pine", "--join", address);
+  try {
+    const window = await open_window(browser, maple.internal, { path: "/admin/" });
+    windows.push(window);
+    const { page } = window;
+    await sign_in(page, watcher);
+    await page.locator("dd", { hasText: "maple" }).getByText("up").waitFor();
+    const other = page.locator('[aria-label="Other nodes"] tbody tr', { hasText: "pine" });
+    await other.getByText("up").waitFor();
+    assert.equal(await page.locator('[aria-label="Nodes"] tbody tr').count(), 2, "both answer what info asks");
+    await shot(page, "cluster");
+    await pine.kill("SIGKILL");
+    await other.getByText("up").waitFor({ state: "detached" });
+    await window.is_content();
+  } finally {
+    await Promise.all([maple.stop(), pine.stop()]);
   }
 });
 

@@ -17,7 +17,7 @@ const columns = [
   ["Queue", (one) => one.queue],
   ["State", state_of],
   ["Enqueued", (one) => time(one.enqueued_ms)],
-  ["Retries", (one) => String(one.retries), "number"],
+  ["Failed attempts", (one) => String(one.retries), "number"],
 ];
 
 function older(name, query, next) {
@@ -97,7 +97,7 @@ export const job = {
         one.dead && button("Requeue", "requeue", { id }),
         one.dead && button("Discard", "discard", { id, sure: `Discard ${one.task} ${brief(id)}? It is gone for good.` }, "danger")),
       facts([["Id", make("code", {}, one.id)], ["Task", one.task], ["Queue", one.queue], ["State", state_of(one)],
-             ["Worker", one.worker], ["Priority", String(one.priority)], ["Retries", `${one.retries}${one.max_retries >= 0 ? ` of ${one.max_retries}` : ""}`],
+             ["Worker", one.worker], ["Priority", String(one.priority)], ["Failed attempts", String(one.retries)], ["Retries at most", one.max_retries < 0 ? "any number" : String(one.max_retries)],
              ["Lost with its worker", one.losses ? `${one.losses} times` : ""], ["Cancelled", one.cancelled ? "yes" : ""],
              ["Parent", to_job(one.parent)], ["Root", one.root === one.id ? "" : to_job(one.root)], ["Group", one.group],
              ["Correlation id", one.correlation_id && make("code", {}, one.correlation_id)]]),
@@ -121,8 +121,8 @@ const error_of = (error) => [make("p", { class: "bad" }, `${error.type}: ${error
 function timeline(one) {
   const points = [[one.enqueued_ms, "Enqueued"]];
   for (const [i, each] of (one.history ?? []).entries()) {
-    points.push([each.began_ms, [`Attempt ${i + 1} began`, each.worker && ` on ${each.worker}`]]);
-    points.push([each.ended_ms, [`Attempt ${i + 1} ended after ${duration(each.ended_ms - each.began_ms)}`, each.error ? error_of(each.error) : ""]]);
+    points.push([each.began_ms, [`Attempt ${i + 1}${each.worker ? ` on ${each.worker}` : ""}, ${duration(each.ended_ms - each.began_ms)}`,
+                                 each.error && make("span", { class: "bad" }, ` ${each.error.type}: ${each.error.message}`)]]);
   }
   if (one.began_ms && !points.some(([at, what]) => at === one.began_ms && what !== "Enqueued"))
     points.push([one.began_ms, ["Began", one.worker && ` on ${one.worker}`]]);

@@ -22,14 +22,16 @@ export const nodes = {
   },
 };
 
+const state_of = ({ state }) => make("span", { class: `state ${state}` }, state);
+
 function cluster_view(seen) {
   return make("section", {},
     make("h2", {}, "Cluster, as this node sees it"),
-    facts([["View", String(seen.view)], ["Quorum", seen.quorum ? "yes" : "no"], ["Jobs are kept by", seen.jobs?.home ?? "nobody"]]),
-    table("Members", [
+    facts([["This node", [seen.node, " ", state_of(seen)]], ["View", String(seen.view)], ["Quorum", seen.quorum ? "yes" : "no"], ["Jobs are kept by", seen.jobs?.home ?? "nobody"]]),
+    table("Other nodes", [
       ["Node", (each) => each.node],
-      ["State", (each) => make("span", { class: `state ${each.state}` }, each.state)],
+      ["State", state_of],
       ["Address", (each) => each.address ?? ""],
       ["Heard", (each) => (each.heard ? "yes" : `silent for ${duration(each.silent_ms ?? 0)}`)],
-    ], seen.nodes, "None."));
+    ], seen.nodes, "It sees no other node."));
 }
