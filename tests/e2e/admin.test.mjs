@@ -105,7 +105,7 @@ for (const colorScheme of ["light", "dark"]) {
     await page.locator("#sure button", { hasText: "Yes" }).click();
     await row_of(page, gone).waitFor({ state: "detached" });
     await row_of(page, mended).locator("a").click();
-    await page.locator(".timeline li", { hasText: /Attempt \d+ on own/ }).first().waitFor();
+    await page.locator(".timeline li", { hasText: /Failed on own after .* ledger cannot be opened/ }).first().waitFor();
     await page.locator("pre", { hasText: `mended-${colorScheme}` }).first().waitFor();
     await shot(page, `${colorScheme}-job`);
     await mkdir(join(server.folder, `mended-${colorScheme}`));

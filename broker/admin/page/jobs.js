@@ -120,8 +120,8 @@ const error_of = (error) => [make("p", { class: "bad" }, `${error.type}: ${error
 
 function timeline(one) {
   const points = [[one.enqueued_ms, "Enqueued"]];
-  for (const [i, each] of (one.history ?? []).entries()) {
-    points.push([each.began_ms, [`Attempt ${i + 1}${each.worker ? ` on ${each.worker}` : ""}, ${duration(each.ended_ms - each.began_ms)}`,
+  for (const each of one.history) { // the attempts that failed, at most the last 10 of them
+    points.push([each.began_ms, [`Failed${each.worker ? ` on ${each.worker}` : ""} after ${duration(each.ended_ms - each.began_ms)}`,
                                  each.error && make("span", { class: "bad" }, ` ${each.error.type}: ${each.error.message}`)]]);
   }
   if (one.began_ms && !points.some(([at, what]) => at === one.began_ms && what !== "Enqueued"))
@@ -129,5 +129,7 @@ function timeline(one) {
   if (one.ended_ms) points.push([one.ended_ms, ["Over: ", state_of(one)]]);
   else if (one.due_ms) points.push([one.due_ms, "Due"]);
   if (one.expires_ms && !one.ended_ms) points.push([one.expires_ms, "Expires"]);
-  return make("ol", { class: "timeline" }, points.filter(([at]) => at).sort(([a], [b]) => a - b).map(([at, what]) => make("li", {}, time(at), " ", what)));
+  const kept = one.history.length;
+  return [kept > 0 && kept < one.retries + one.losses && make("p", { class: "soft" }, `Of the attempts that failed, the last ${kept} are kept.`),
+    make("ol", { class: "timeline" }, points.filter(([at]) => at).sort(([a], [b]) => a - b).map(([at, what]) => make("li", {}, time(at), " ", what)))];
 }
