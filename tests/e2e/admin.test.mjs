@@ -197,6 +197,10 @@ test("by keyboard alone, and what is read stays where it is while the page asks 
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Resume", "the focus stays at the queue");
   await page.keyboard.press("Enter");
   await queue.getByText("open").waitFor();
+  await page.locator(".skip").focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  assert.equal(await page.locator("#title").innerText(), "Queues");
 });
 
 test("a server that went away is said to have, and what ended with it asks for the key again", async () => {

@@ -130,6 +130,10 @@ $("sign_out").addEventListener("click", async () => {
     show_session(await current_session().catch(() => session));
   }
 });
+document.querySelector(".skip").addEventListener("click", (event) => { // an address of its own would be another view
+  event.preventDefault();
+  $("main").focus();
+});
 addEventListener("hashchange", () => {
   say_trouble("");
   refresh();
