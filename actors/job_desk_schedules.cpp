@@ -270,10 +270,19 @@ void job_desk::next_fires(std::string name, std::string json, std::size_t count,
     }
     submit(
         job_queries::schedules{},
-        [this, name, tell, done = std::move(done)](job_answer&& got) {
+        [this, name, count, tell, done = std::move(done)](job_answer&& got) {
             if (!got) return refuse(done, std::move(got.error()));
-            for (const auto& each : std::get<std::vector<stored_schedule>>(*got))
-                if (each.name == name) return tell(name, each.json, done);
+            for (const auto& each : std::get<std::vector<stored_schedule>>(*got)) {
+                if (each.name != name) continue;
+                // An interval goes on from the last fire: what is waited for comes first.
+                const auto first = scheduler_.next_of(name);
+                const auto parsed = schedule::parse(name, each.json);
+                if (first == 0 || count == 0 || !parsed) return tell(name, each.json, done);
+                auto fires = parsed->next(first, count - 1);
+                fires.insert(fires.begin(), first);
+                if (done) done(std::move(fires));
+                return;
+            }
             refuse(done, error{errc::not_found, "there is no schedule " + name});
         },
         kind::question);

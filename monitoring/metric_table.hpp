@@ -144,6 +144,11 @@
       "Commands of the server API answered with an error")                                                   \
     X(api_refused, "madang_api_refused_total", "reason", "",                                                 \
       "Requests and commands of the server API refused: for their key, a right, their form or a limit")      \
+    X(admin_actions, "madang_admin_actions_total", "action",                                                 \
+      "sign_in,sign_out,job_cancel,job_requeue,job_discard,queue_pause,queue_resume",                        \
+      "Changes asked for on the admin page, and who came and went, by action")                               \
+    X(admin_refused, "madang_admin_refused_total", "reason", "key,limit,right,origin,session,token",         \
+      "Requests of the admin page refused before they were looked at, by reason")                            \
     X(store_refused, "madang_store_refused_total", "reason", "busy,storage_full",                            \
       "Changes that the store refused, by reason")                                                           \
     X(jobs_refused, "madang_jobs_refused_total", "reason", "busy,no_quorum,storage_full",                    \

@@ -53,5 +53,6 @@ std::string worker_socket(const options& settings) {
 }
 
 std::string bundled_site() { return beside_binary("madang-site", MADANG_INSTALLED_SITE).string(); }
+std::string bundled_admin() { return beside_binary("madang-admin", MADANG_INSTALLED_ADMIN).string(); }
 
 }  // namespace madang

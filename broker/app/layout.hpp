@@ -17,5 +17,7 @@ result<std::vector<std::string>> plugin_files(const options& settings);
 std::string worker_socket(const options& settings);
 // The demo's folder, or "".
 std::string bundled_site();
+// The admin page's, or "".
+std::string bundled_admin();
 
 }  // namespace madang

@@ -29,6 +29,7 @@
 #include "broker/core/net_address.hpp"
 #include "broker/core/node_name.hpp"
 #include "broker/jobs/schedule.hpp"
+#include "broker/net/admin_site.hpp"
 #include "broker/net/api_site.hpp"
 #include "broker/net/client_site.hpp"
 #include "broker/net/http_fetch.hpp"
@@ -244,6 +245,7 @@ struct server::parts {
     std::unique_ptr<jobs_site> jobs_api;
     std::unique_ptr<cluster_site> cluster_api;
     std::unique_ptr<api_site> api;
+    std::unique_ptr<admin_site> admin;
     std::unique_ptr<client_site> clients;
     std::unique_ptr<public_site> site;
     std::unique_ptr<internal_site> inner_site;
@@ -489,17 +491,26 @@ result<void> server::start() {
     p.cluster_api = std::make_unique<cluster_site>(p.cluster.get(), p.settings.view_timeout);
     p.api = std::make_unique<api_site>(api_site::parts{
         .streams = p.actors,
-        .keys = std::move(p.api_keys),
+        .keys = p.api_keys,
         .limits = {p.settings.api_batch_limit, p.settings.api_answer_limit, p.settings.api_answer_bytes},
         .timeout = p.settings.view_timeout,
         .version = MADANG_VERSION,
         .jobs = p.jobs_api.get(),
         .back_up = std::move(back_up),
         .cluster = p.cluster_api.get()});
+    const auto cluster_status =
+        p.cluster ? [&p] { return p.cluster->status(); } : std::function<std::string()>{};
+    std::optional<static_files> admin_page;
+    if (const auto folder = bundled_admin(); !folder.empty()) {
+        std::string error;
+        admin_page = static_files::open(folder, error);
+        if (!admin_page) log_warn("admin.no_page", {{"message", error}});
+    }
+    p.admin = std::make_unique<admin_site>(admin_site::parts{
+        .keys = p.api_keys, .api = *p.api, .files = std::move(admin_page), .cluster = cluster_status});
     p.inner_site = std::make_unique<internal_site>(
-        [&p] { return p.counts.expose(); }, not_ready, p.api.get(),
-        p.cluster ? [&p] { return p.cluster->status(); } : std::function<std::string()>{},
-        p.cluster ? [&p] { return p.cluster->remarks(); } : std::function<std::string()>{});
+        [&p] { return p.counts.expose(); }, not_ready, p.api.get(), cluster_status,
+        p.cluster ? [&p] { return p.cluster->remarks(); } : std::function<std::string()>{}, p.admin.get());
 
     std::vector<loop*> loops;
     for (std::size_t i = 0; i < p.actors.loops(); ++i) loops.push_back(&p.actors.loop_at(i));

@@ -56,11 +56,6 @@ bool api_site::serves(std::string_view path) noexcept {
 }
 
 http_answer api_site::handle(loop& on, http_request& request, reply_function reply) {
-    auto& counts = on.metrics();
-    const auto refuse = [&](unsigned status, std::string_view reason, error why) {
-        counts.add(labelled_counter::api_refused, reason);
-        return refusal(status, why);
-    };
     const auto allow = [](std::string_view methods) {
         auto response = refusal(405, fail(errc::method_not_allowed));
         response.set("Allow", methods);
@@ -70,16 +65,16 @@ http_answer api_site::handle(loop& on, http_request& request, reply_function rep
         if (request.method != "GET" && request.method != "HEAD") return allow("GET, HEAD");
         return json_answer(200, openapi_);
     }
-    const bool about_jobs = jobs_ != nullptr && jobs_site::serves(request.path);
-    if (!about_jobs && request.method != "POST") return allow("POST");
+    if (request.method != "POST" && !about_jobs(request)) return allow("POST");
 
     const auto key = api_key_of(request.header("x-api-key"), request.header("authorization"), request.query);
     const auto* holder = keys_.find(key);
     if (holder == nullptr) {
         const auto reason = keys_.empty() ? "no_keys" : key.empty() ? "key_missing" : "key";
         log_info("api.refused", {{"reason", reason}, {"request_id", request.request_id}});
-        auto response = refuse(
-            401, reason,
+        on.metrics().add(labelled_counter::api_refused, reason);
+        auto response = refusal(
+            401,
             fail(errc::unauthorized,
                  keys_.empty() ? "this server has no API key; give it one with --api-key or MADANG_API_KEYS "
                                  "(NAME:RIGHTS:KEY)"
@@ -88,17 +83,30 @@ http_answer api_site::handle(loop& on, http_request& request, reply_function rep
         response.set("WWW-Authenticate", "apikey");
         return response;
     }
-    log_debug("api.request",
-              {{"key", holder->name}, {"path", request.path}, {"request_id", request.request_id}});
+    return answer(on, request, *holder, std::move(reply));
+}
 
-    if (about_jobs) return jobs_->handle(on, request, *holder, std::move(reply));
+bool api_site::about_jobs(const http_request& request) const {
+    return jobs_ != nullptr && jobs_site::serves(request.path);
+}
+
+http_answer api_site::answer(loop& on, http_request& request, const api_key_holder& who,
+                             reply_function reply) {
+    auto& counts = on.metrics();
+    const auto refuse = [&](unsigned status, std::string_view reason, error why) {
+        counts.add(labelled_counter::api_refused, reason);
+        return refusal(status, why);
+    };
+    log_debug("api.request", {{"key", who.name}, {"path", request.path}, {"request_id", request.request_id}});
+
+    if (about_jobs(request)) return jobs_->handle(on, request, who, std::move(reply));
     if (cluster_ != nullptr && cluster_site::serves(request.path))
-        return cluster_->handle(on, request, *holder, std::move(reply));
+        return cluster_->handle(on, request, who, std::move(reply));
 
     const auto task = std::make_shared<api_request>(
         api_request{.streams = streams_,
                     .limits = limits_,
-                    .rights = holder->rights,
+                    .rights = who.rights,
                     .body = std::move(request.body),
                     .note =
                         [&counts](const api_method* method, const error* wrong) {
@@ -121,7 +129,7 @@ http_answer api_site::handle(loop& on, http_request& request, reply_function rep
     if (task->body.empty()) task->body = "{}";
     if (!valid_json(task->body))
         return refuse(400, "malformed", fail(errc::bad_request, "the body is not JSON (RFC 8259, UTF-8)"));
-    if (!may(holder->rights, method->needs)) {
+    if (!may(who.rights, method->needs)) {
         http_response forbidden;
         run_api_method(
             *method, task, task->body, limits_.answer_bytes,

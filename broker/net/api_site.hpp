@@ -36,8 +36,11 @@ class api_site final : public http_dispatcher {
     // `path` is /api or begins with /api/.
     static bool serves(std::string_view path) noexcept;
     http_answer handle(loop& on, http_request& request, reply_function reply) override;
+    // The same for who was let in otherwise, whatever key the request has.
+    http_answer answer(loop& on, http_request& request, const api_key_holder& who, reply_function reply);
 
   private:
+    bool about_jobs(const http_request& request) const;
     http_answer one(const api_method& method, const std::shared_ptr<const api_request>& task, bool transport,
                     const reply_function& reply) const;
     http_answer several(const std::shared_ptr<const api_request>& task, bool transport,

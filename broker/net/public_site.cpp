@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "broker/auth/bearer.hpp"
-#include "broker/net/api_site.hpp"
+#include "broker/net/admin_site.hpp"
 #include "broker/net/view_call.hpp"
 #include "broker/protocol/handshake.hpp"
 #include "monitoring/metrics.hpp"
@@ -245,6 +245,7 @@ http_answer public_site::serve_file(http_request& request) {
 http_answer internal_site::handle(loop& on, http_request& request, reply_function reply) {
     if (auto answer = health(request, not_ready_, remarks_)) return std::move(*answer);
     if (api_ && api_site::serves(request.path)) return api_->handle(on, request, std::move(reply));
+    if (admin_ && admin_site::serves(request.path)) return admin_->handle(on, request, std::move(reply));
     const bool cluster = request.path == "/cluster";
     if (request.path != "/metrics" && !cluster)
         return error_response(404, "there is nothing at that address", request.request_id);

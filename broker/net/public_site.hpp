@@ -20,6 +20,7 @@
 
 namespace madang {
 
+class admin_site;
 class api_site;
 
 // A handshake that was checked and routed: what its connection needs to answer it. Whoever takes it owns it.
@@ -89,21 +90,22 @@ class public_site final : public http_dispatcher {
     std::unordered_map<const websocket_route*, origin_policy> route_origins_;
 };
 
-// /metrics, /healthz, /readyz and, with `api`, /api: for operators, orchestrators and backends, on the
-// internal listener.
+// /metrics, /healthz, /readyz and, with `api`, /api, with `admin`, /admin: for operators, orchestrators and
+// backends, on the internal listener.
 class internal_site final : public http_dispatcher {
   public:
-    // `api` outlives *this; null: there is nothing at /api.
-    // `cluster`: JSON, at /cluster; null: this server is in none. `not_ready`: as
-    // of site_services. `remarks`: lines behind "ready".
+    // `api` and `admin` outlive *this; null: there is nothing at /api, at /admin.
+    // `cluster`: JSON, at /cluster; null: this server is in none. `not_ready`: as of site_services.
+    // `remarks`: lines behind "ready".
     internal_site(std::function<std::string()> metrics_text, std::function<std::string()> not_ready,
                   api_site* api = nullptr, std::function<std::string()> cluster = {},
-                  std::function<std::string()> remarks = {})
+                  std::function<std::string()> remarks = {}, admin_site* admin = nullptr)
         : metrics_text_(std::move(metrics_text)),
           not_ready_(std::move(not_ready)),
           api_(api),
           cluster_(std::move(cluster)),
-          remarks_(std::move(remarks)) {}
+          remarks_(std::move(remarks)),
+          admin_(admin) {}
     http_answer handle(loop& on, http_request& request, reply_function reply) override;
 
   private:
@@ -112,6 +114,7 @@ class internal_site final : public http_dispatcher {
     api_site* api_;
     std::function<std::string()> cluster_;
     std::function<std::string()> remarks_;
+    admin_site* admin_;
 };
 
 }  // namespace madang

@@ -67,7 +67,8 @@ with tempfile.TemporaryDirectory() as where:
 
     files = names(runtime)
     for name, mode in {"/usr/bin/madang": "-rwxr-xr-x", "/usr/lib/madang/plugins/chat.so": "-rw-r--r--",
-                       "/usr/share/madang/site/index.html": "-rw-r--r--", "/usr/lib/systemd/system/madang.service": "-rw-r--r--",
+                       "/usr/share/madang/site/index.html": "-rw-r--r--", "/usr/share/madang/admin/index.html": "-rw-r--r--",
+                       "/usr/lib/systemd/system/madang.service": "-rw-r--r--",
                        "/usr/lib/systemd/system/madang.socket": "-rw-r--r--", "/usr/lib/sysusers.d/madang.conf": "-rw-r--r--",
                        "/etc/madang/madang.toml": "-rw-r--r--", "/usr/share/doc/madang/configuration.md": "-rw-r--r--",
                        "/usr/share/doc/madang/nginx.conf": "-rw-r--r--", "/usr/share/doc/madang/copyright": "-rw-r--r--"}.items():

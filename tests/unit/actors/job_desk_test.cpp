@@ -592,6 +592,21 @@ TEST_F(JobDesk, FiresASchedulesJobAndSkipsWhileItRuns) {
     EXPECT_EQ(counts.value(counter::schedule_fires), 2u);
 }
 
+TEST_F(JobDesk, TellsTheFiresThatAScheduleWaitsForWhenever) {
+    desk->put_schedule("s", R"({"task":"t","every":"10s"})", "api", nullptr);
+    settle();
+    std::vector<std::vector<std::int64_t>> told;
+    for (int i = 0; i < 2; ++i) {
+        desk->next_fires("s", "", 3, [&](result<std::vector<std::int64_t>> got) { told.push_back(*got); });
+        settle();
+        pass(4'000);
+    }
+    ASSERT_THAT(told, SizeIs(2));
+    ASSERT_THAT(told[0], SizeIs(3));
+    EXPECT_EQ(told[0], told[1]);
+    EXPECT_EQ(told[0][2] - told[0][0], 20'000);
+}
+
 TEST_F(JobDesk, AFireThatTheStoreRefusedIsTriedAgain) {
     desk->put_schedule("s", R"({"task":"t","every":"10s"})", "api", nullptr);
     settle();

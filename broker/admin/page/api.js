@@ -1,0 +1,39 @@
+// The session, and what it asks of the server. A refusal is a Refused with the server's own sentence.
+export class Refused extends Error {
+  constructor(status, error) {
+    super(error?.message ?? `the server answered ${status}`);
+    this.status = status;
+    this.code = error?.code;
+  }
+}
+
+let token = "";
+
+async function ask(method, path, body) {
+  const headers = method === "GET" ? {} : { "X-CSRF-Token": token, "Content-Type": "application/json" };
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: AbortSignal.timeout(30_000) });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, said.error);
+  return said;
+}
+
+async function session(method, body) {
+  const said = await ask(method, "session", body);
+  token = said.token ?? "";
+  return said;
+}
+export const current_session = () => session("GET");
+export const sign_in = (key) => session("POST", { key });
+export const sign_out = () => session("DELETE");
+
+// A method of the server API (docs/server-api.md), and an address of its jobs (docs/jobs-api.md).
+export async function call(method, params = {}) {
+  const { result, error } = await ask("POST", `api/${method}`, params);
+  if (error) throw new Refused(200, error);
+  return result;
+}
+export const get = (path, query = {}) => {
+  const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
+  return ask("GET", `api/${path}${text && `?${text}`}`);
+};
+export const change = (path, body = {}) => ask("POST", `api/${path}`, body);

@@ -1,0 +1,152 @@
+// Who is signed in, which view is open (the address's #), and asking again every two seconds while somebody looks.
+import { Refused, current_session, sign_in, sign_out } from "./api.js";
+import { $, make, morph_children } from "./dom.js";
+import { group, groups } from "./groups.js";
+import { dead, job, jobs } from "./jobs.js";
+import { nodes } from "./nodes.js";
+import { queues, schedules, workers } from "./queues.js";
+
+const every_ms = 2_000;
+const views = { nodes, groups, queues, jobs, dead, schedules, workers };
+const of_one = { groups: group, jobs: job };
+
+let session = { signed_in: false, keys: true };
+let shown = ""; // the address that the view is of
+let timer = 0;
+let round = 0; // which asking is the last one: answers to others are late
+
+// #/groups?q=news and #/groups/news%3Akr
+function where() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name, one] = path.split("/");
+  const known = Object.hasOwn(views, name) ? name : "nodes";
+  const single = one !== undefined && Object.hasOwn(of_one, known);
+  return { name: known, view: single ? of_one[known] : views[known], one: single ? decodeURIComponent(one) : undefined,
+           query: Object.fromEntries(new URLSearchParams(query)) };
+}
+const is_new = (at) => shown !== `${at.name}/${at.one}`;
+
+export function go(name, query) {
+  const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
+  history.replaceState(null, "", `#/${name}${text && `?${text}`}`);
+  refresh();
+}
+
+function say_trouble(text) {
+  $("trouble").textContent = text;
+  $("trouble").hidden = !text;
+}
+
+function show_session(said) {
+  session = said;
+  $("sign_in").hidden = said.signed_in;
+  for (const id of ["view", "nav", "me"]) $(id).hidden = !said.signed_in;
+  $("key_form").hidden = !said.keys;
+  $("no_keys").hidden = said.keys !== false;
+  if (!said.signed_in) {
+    shown = "";
+    $("content").replaceChildren();
+    document.title = "Madang admin";
+    $("key").focus();
+    return;
+  }
+  $("who").textContent = `${said.name} (${said.rights.includes("manage") ? "reads and changes" : "reads"})`;
+  refresh();
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (!session.signed_in || document.visibilityState !== "visible") return;
+  const mine = (round += 1);
+  const at = where();
+  if (is_new(at)) begin(at);
+  try {
+    const context = { ...at, may_change: session.rights.includes("manage"), cluster: session.cluster };
+    const content = await at.view.show(context);
+    if (mine !== round) return;
+    morph_children($("content"), [content].flat(Infinity).filter(Boolean));
+    say_trouble("");
+  } catch (error) {
+    if (mine !== round) return;
+    if (error instanceof Refused && error.status === 401) return show_session(await current_session().catch(() => session));
+    const text = error instanceof Refused ? error.message : "The server does not answer; asking again every two seconds.";
+    say_trouble(text);
+  }
+  timer = setTimeout(refresh, every_ms);
+}
+
+function begin(at) {
+  const title = at.view.title(at.one);
+  $("title").textContent = title;
+  document.title = `${title} · Madang admin`;
+  $("content").replaceChildren();
+  $("tools").replaceChildren(...(at.view.tools?.(at.query, (query) => go(at.name, query)) ?? []));
+  for (const link of $("nav").children) {
+    if (link.dataset.view === at.name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  shown = `${at.name}/${at.one}`;
+}
+
+function is_sure(text) {
+  $("sure_text").textContent = text;
+  $("sure").returnValue = "no";
+  $("sure").showModal();
+  return new Promise((done) => $("sure").addEventListener("close", () => done($("sure").returnValue === "yes"), { once: true }));
+}
+
+$("nav").append(...Object.entries(views).map(([name, view]) => make("a", { href: `#/${name}`, "data-view": name }, view.title())));
+
+$("view").addEventListener("click", async (event) => {
+  const pressed = event.target.closest("[data-act]");
+  if (!pressed || pressed.getAttribute("aria-disabled")) return;
+  const { act, sure, ...data } = pressed.dataset;
+  if (sure && !await is_sure(sure)) return;
+  pressed.setAttribute("aria-disabled", "true");
+  try {
+    await where().view.acts[act](data);
+    await refresh();
+  } catch (error) {
+    say_trouble(error.message);
+  } finally {
+    pressed.removeAttribute("aria-disabled");
+  }
+});
+$("key_form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  $("key_error").textContent = "";
+  try {
+    show_session(await sign_in($("key").value));
+    $("main").focus();
+  } catch (error) {
+    $("key_error").textContent = error instanceof Refused ? `Not signed in: ${error.message}.` : "The server does not answer.";
+  }
+  $("key").value = "";
+});
+$("sign_out").addEventListener("click", async () => {
+  try {
+    show_session(await sign_out());
+  } catch {
+    show_session(await current_session().catch(() => session));
+  }
+});
+document.querySelector(".skip").addEventListener("click", (event) => { // an address of its own would be another view
+  event.preventDefault();
+  $("main").focus();
+});
+addEventListener("hashchange", () => {
+  say_trouble("");
+  refresh();
+});
+document.addEventListener("visibilitychange", refresh);
+
+for (let first = true; ; first = false) {
+  try {
+    show_session(await current_session());
+    if (!first) say_trouble("");
+    break;
+  } catch {
+    say_trouble("The server does not answer; asking again every two seconds.");
+    await new Promise((done) => setTimeout(done, every_ms));
+  }
+}
