@@ -61,7 +61,7 @@ TEST_P(Streams, WhoAsksForWhatIsNotKeptIsToldOfWhichNamespace) {
     EXPECT_THAT(said, ::testing::AllOf(::testing::StartsWith("not_available"),
                                        ::testing::HasSubstr("the namespace live keeps no history"),
                                        ::testing::HasSubstr("[namespace.live]")));
-    node.all->presence({.group = "live:1"}, hear);
+    node.all->presence({.group = "live:1", .limit = 1, .after = {}}, hear);
     EXPECT_THAT(said, ::testing::HasSubstr("the namespace live has no presence"));
     node.all->presence_stats("plain", hear);
     EXPECT_THAT(said, ::testing::HasSubstr("[namespace.\"\"]"));

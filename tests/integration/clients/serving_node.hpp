@@ -82,7 +82,7 @@ class serving_node {
                                                            .authenticate = {},
                                                            .pool = {},
                                                            .on_upgrade = {},
-                                                           .ready = {},
+                                                           .not_ready = {},
                                                            .warn = {},
                                                            .clients = clients.get()});
         std::vector<loop*> each;
