@@ -29,7 +29,7 @@ class admin_sessions {
         std::chrono::minutes idle{30};  // without a request; an open page asks every 2 s
         std::chrono::hours life{12};    // whatever it does
     };
-    admin_sessions() = default;
+    admin_sessions() : admin_sessions(limits()) {}
     explicit admin_sessions(limits most) : limits_(most) {}
 
     struct opened {
