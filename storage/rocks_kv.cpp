@@ -362,18 +362,20 @@ rocksdb::ColumnFamilyOptions rocks_store::column_options(const column_row& row,
 result<void> rocks_store::make_database() {
     auto options = base_options();
     options.create_if_missing = true;
-    options.create_missing_column_families = true;
     std::error_code ignored;  // RocksDB complains of a folder that it has to make
     make_private_folder(folder_->new_database(), ignored);
     std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
     for (const auto& row : column_rows)
-        wanted.emplace_back(std::string(row.name), column_options(row, options));
-    std::vector<rocksdb::ColumnFamilyHandle*> opened;
+        if (row.name != rocksdb::kDefaultColumnFamilyName)
+            wanted.emplace_back(std::string(row.name), column_options(row, options));
     rocksdb::DB* db = nullptr;
-    auto status = rocksdb::DB::Open(options, folder_->new_database().string(), wanted, &opened, &db);
+    auto status = rocksdb::DB::Open(options, folder_->new_database().string(), &db);
     if (status.ok()) {
-        for (auto* each : opened) db->DestroyColumnFamilyHandle(each);
-        status = db->Close();
+        // All at once: RocksDB writes and reads back its file of options once for a call.
+        std::vector<rocksdb::ColumnFamilyHandle*> made;
+        status = db->CreateColumnFamilies(wanted, &made);
+        for (auto* each : made) db->DestroyColumnFamilyHandle(each);
+        if (const auto closed = db->Close(); status.ok()) status = closed;
         delete db;
     }
     if (!status.ok())
