@@ -256,33 +256,29 @@ void job_desk::remove_schedule(std::string name, answer<bool> done) {
 void job_desk::next_fires(std::string name, std::string json, std::size_t count,
                           answer<std::vector<std::int64_t>> done) {
     const auto from = host_.now().wall_ms;
+    // An interval goes on from the last fire: `first`, which is waited for, comes before what follows from
+    // it. 0: nothing is waited for.
     const auto tell = [this, count, from](const std::string& name, const std::string& json,
-                                          const answer<std::vector<std::int64_t>>& done) {
+                                          std::int64_t first, const answer<std::vector<std::int64_t>>& done) {
         const auto parsed = schedule::parse(name, json);
         if (!parsed) return refuse(done, error(parsed.error()));
-        if (done) done(parsed->next(from, count));
+        const bool waits = first != 0 && count != 0;
+        auto fires = waits ? parsed->next(first, count - 1) : parsed->next(from, count);
+        if (waits) fires.insert(fires.begin(), first);
+        if (done) done(std::move(fires));
     };
     if (!json.empty()) {
         if (const auto parsed = schedule::parse("preview", json))
             if (const auto good = check(*parsed, from, planning_); !good)
                 return refuse(done, error(good.error()));
-        return tell("preview", json, done);
+        return tell("preview", json, 0, done);
     }
     submit(
         job_queries::schedules{},
-        [this, name, count, tell, done = std::move(done)](job_answer&& got) {
+        [this, name, tell, done = std::move(done)](job_answer&& got) {
             if (!got) return refuse(done, std::move(got.error()));
-            for (const auto& each : std::get<std::vector<stored_schedule>>(*got)) {
-                if (each.name != name) continue;
-                // An interval goes on from the last fire: what is waited for comes first.
-                const auto first = scheduler_.next_of(name);
-                const auto parsed = schedule::parse(name, each.json);
-                if (first == 0 || count == 0 || !parsed) return tell(name, each.json, done);
-                auto fires = parsed->next(first, count - 1);
-                fires.insert(fires.begin(), first);
-                if (done) done(std::move(fires));
-                return;
-            }
+            for (const auto& each : std::get<std::vector<stored_schedule>>(*got))
+                if (each.name == name) return tell(name, each.json, scheduler_.next_of(name), done);
             refuse(done, error{errc::not_found, "there is no schedule " + name});
         },
         kind::question);

@@ -213,10 +213,7 @@ struct cluster_node::state final : cluster_links_host {
         }
         all["removed"] = json::array();  // those whose name is not there again
         for (const auto& each : who->removed())
-            if (each.name != self.name && std::ranges::none_of(all["nodes"], [&](const auto& node) {
-                    return node["node"] == each.name;
-                }))
-                all["removed"].push_back(each.name);
+            if (who->view().find(each.name) == nullptr) all["removed"].push_back(each.name);
         auto text = all.dump();
         std::lock_guard lock(mutex);
         shown = std::move(text);

@@ -238,8 +238,8 @@ struct server::parts {
     std::vector<standing_schedule> schedules;
     std::optional<static_files> files;
     tls_context tls;
-    std::atomic<bool> ready{false};
-    std::atomic<bool> serving{false};   // start() is over
+    enum class phase : std::uint8_t { starting, serving, draining };
+    std::atomic<phase> at{phase::starting};
     std::atomic<std::size_t> still{0};  // loops that have not turned since they were asked to
     std::atomic<std::uint64_t> reloads{0}, reloads_failed{0};
     std::unique_ptr<jobs_site> jobs_api;
@@ -424,7 +424,8 @@ result<void> server::start() {
     if (p.keys) p.keys->prefetch();
     const auto not_ready = [&p] {
         std::string why;
-        if (!p.ready) why += p.serving ? "draining: the server stops\n" : "starting\n";
+        if (p.at == parts::phase::starting) why += "starting\n";
+        if (p.at == parts::phase::draining) why += "draining: the server stops\n";
         if (p.cluster && p.cluster->draining()) why += "draining: asked to (madang cluster drain)\n";
         if (const auto healthy = p.kept->health(); !healthy)
             why += healthy.error().code == errc::storage_full
@@ -564,7 +565,7 @@ result<void> server::start() {
             .settings = p.settings, .config = p.config.file, .socket = p.jobs.worker_socket()});
         p.worker->start();
     }
-    p.ready = p.serving = true;
+    p.at = parts::phase::serving;
     return {};
 }
 
@@ -591,7 +592,7 @@ std::string server::reload_certificate(std::string error) {
 
 void server::begin_drain() {
     auto& p = *parts_;
-    p.ready = false;
+    p.at = parts::phase::draining;
     p.front->stop_accepting();
     if (p.cluster) p.cluster->drain();
     p.jobs.begin_drain();
@@ -614,7 +615,7 @@ bool server::stop(std::chrono::milliseconds deadline) {
         if (p.fetcher) p.fetcher->stop();
         return true;
     }
-    p.ready = false;
+    p.at = parts::phase::draining;
     p.front->close_all();
     p.inner->close_all();
     p.worker.reset();

@@ -1,11 +1,6 @@
 #include "broker/auth/admin_sessions.hpp"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
 #include "broker/core/base64.hpp"
@@ -13,17 +8,11 @@
 namespace madang {
 namespace {
 
-std::string random_secret() {
-    unsigned char bytes[32];
-    if (RAND_bytes(bytes, sizeof bytes) != 1) throw std::runtime_error("no random bytes are available");
-    return base64url_encode({reinterpret_cast<const char*>(bytes), sizeof bytes});
-}
+std::string random_secret() { return base64url_encode(random_bytes(32)); }
 
 }  // namespace
 
-bool admin_session::shows(std::string_view given) const noexcept {
-    return given.size() == token.size() && CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;
-}
+bool admin_session::shows(std::string_view given) const noexcept { return same_secret(given, token); }
 
 admin_sessions::opened admin_sessions::open(api_key_holder who, time now) {
     opened made{random_secret(), {std::move(who), random_secret()}};
@@ -32,7 +21,7 @@ admin_sessions::opened admin_sessions::open(api_key_holder who, time now) {
     if (entries_.size() >= limits_.sessions && !entries_.empty())
         entries_.erase(std::min_element(entries_.begin(), entries_.end(),
                                         [](const entry& a, const entry& b) { return a.used < b.used; }));
-    entries_.push_back({digest_of(made.id), made.session, now, now});
+    entries_.push_back({sha256(made.id), made.session, now, now});
     return made;
 }
 
@@ -57,10 +46,10 @@ std::size_t admin_sessions::size() const {
 }
 
 admin_sessions::entry* admin_sessions::entry_of(std::string_view id) {
-    const auto hashed = digest_of(id);
+    const auto hashed = sha256(id);
     entry* found = nullptr;
     for (auto& each : entries_)
-        if (CRYPTO_memcmp(each.id.data(), hashed.data(), hashed.size()) == 0) found = &each;
+        if (same_secret(each.id, hashed)) found = &each;
     return found;
 }
 
@@ -68,14 +57,6 @@ void admin_sessions::forget_ended(time now) {
     std::erase_if(entries_, [&](const entry& each) {
         return now - each.used >= limits_.idle || now - each.began >= limits_.life;
     });
-}
-
-admin_sessions::digest admin_sessions::digest_of(std::string_view text) {
-    digest out{};
-    unsigned size = 0;
-    if (EVP_Digest(text.data(), text.size(), out.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::runtime_error("SHA-256 is not available");
-    return out;
 }
 
 }  // namespace madang

@@ -1,7 +1,6 @@
 // Who is signed in to the admin page: sessions in memory, which end with the process.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <mutex>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "broker/auth/api_keys.hpp"
+#include "broker/auth/secrets.hpp"
 
 namespace madang {
 
@@ -44,13 +44,11 @@ class admin_sessions {
     std::size_t size() const;
 
   private:
-    using digest = std::array<unsigned char, 32>;
     struct entry {
-        digest id;
+        sha256_digest id;
         admin_session session;
         time began, used;
     };
-    static digest digest_of(std::string_view text);
     entry* entry_of(std::string_view id);
     void forget_ended(time now);
 

@@ -1,12 +1,12 @@
 // The keys of the server API: who may ask, and for what.
 #pragma once
 
-#include <array>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "broker/auth/secrets.hpp"
 #include "broker/core/api_right.hpp"
 #include "broker/core/result.hpp"
 
@@ -30,13 +30,10 @@ class api_key_ring {
     bool empty() const noexcept { return entries_.empty(); }
 
   private:
-    using digest = std::array<unsigned char, 32>;
     struct entry {
         api_key_holder who;
-        digest key;
+        sha256_digest key;
     };
-    static digest digest_of(std::string_view key);
-
     std::vector<entry> entries_;
 };
 

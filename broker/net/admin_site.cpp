@@ -57,24 +57,19 @@ std::optional<std::string_view> fits(std::string_view pattern, std::string_view 
 
 // A text of the body, which is a JSON object; "": there is none of that name.
 std::string text_of(std::string_view body, std::string_view name) {
-    if (const auto all = json_members(body))
-        for (const auto& each : *all)
-            if (each.key == name) return json_string(each.value).value_or("");
-    return "";
+    const auto found = member_of(body, name);
+    return found ? json_string(*found).value_or("") : "";
 }
 
 // "ids" of a body, for the log, which cuts it.
 std::string ids_of(std::string_view body) {
-    std::string text = text_of(body, "ids");
-    const auto all = json_members(body);
-    if (!all) return text;
-    for (const auto& each : *all) {
-        const auto ids = each.key == "ids" ? json_elements(each.value) : std::nullopt;
-        if (!ids) continue;
-        for (const auto& id : *ids) {
-            if (text.size() > log_value_bytes) break;
-            text.append(text.empty() ? "" : ",").append(json_string(id).value_or("?"));
-        }
+    const auto found = member_of(body, "ids");
+    const auto ids = found ? json_elements(*found) : std::nullopt;
+    if (!ids) return text_of(body, "ids");
+    std::string text;
+    for (const auto& id : *ids) {
+        if (text.size() > log_value_bytes) break;
+        text.append(text.empty() ? "" : ",").append(json_string(id).value_or("?"));
     }
     return text;
 }

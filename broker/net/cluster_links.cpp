@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -18,9 +17,9 @@
 #include <cstring>
 #include <map>
 #include <random>
-#include <stdexcept>
 #include <thread>
 
+#include "broker/auth/secrets.hpp"
 #include "broker/cluster/dial_plan.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
@@ -96,11 +95,7 @@ struct cluster_links::state final : link_hub {
         for (const auto& link : all) fn(*link);
     }
 
-    std::string fresh_nonce() override {
-        unsigned char bytes[hello_nonce_bytes];
-        if (::RAND_bytes(bytes, sizeof bytes) != 1) throw std::runtime_error("OpenSSL has no random bytes");
-        return {reinterpret_cast<const char*>(bytes), sizeof bytes};
-    }
+    std::string fresh_nonce() override { return random_bytes(hello_nonce_bytes); }
     void replace(link_book::link_id which) override {
         const auto it = links.find(which);
         if (it == links.end()) return;

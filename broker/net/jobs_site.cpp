@@ -33,11 +33,7 @@ struct call {
     std::optional<std::string> query(std::string_view name) const { return query_value(request.query, name); }
     // A member of the body, as it was written.
     std::optional<std::string_view> member(std::string_view name) const {
-        if (request.body.empty()) return std::nullopt;
-        if (const auto all = json_members(request.body))
-            for (const auto& each : *all)
-                if (each.key == name) return each.value;
-        return std::nullopt;
+        return member_of(request.body, name);
     }
 };
 

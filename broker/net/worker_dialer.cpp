@@ -1,7 +1,6 @@
 #include "broker/net/worker_dialer.hpp"
 
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,8 +10,8 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <stdexcept>
 
+#include "broker/auth/secrets.hpp"
 #include "broker/cluster/dial_plan.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/options.hpp"
@@ -146,11 +145,7 @@ class dialer final : public link_hub {
     }
 
     // -- link_hub
-    std::string fresh_nonce() override {
-        unsigned char bytes[hello_nonce_bytes];
-        if (::RAND_bytes(bytes, sizeof bytes) != 1) throw std::runtime_error("OpenSSL has no random bytes");
-        return {reinterpret_cast<const char*>(bytes), sizeof bytes};
-    }
+    std::string fresh_nonce() override { return random_bytes(hello_nonce_bytes); }
     void replace(link_book::link_id) override {}
     void over(cluster_link& which) override { links_.erase(which.from().id); }
     void came_up(cluster_link&) override {}

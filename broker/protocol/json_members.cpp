@@ -18,6 +18,13 @@ std::optional<std::vector<json_member>> json_members(std::string_view object) {
     return members;
 }
 
+std::optional<std::string_view> member_of(std::string_view object, std::string_view name) {
+    if (const auto all = json_members(object))
+        for (const auto& each : *all)
+            if (each.key == name) return each.value;
+    return std::nullopt;
+}
+
 std::optional<std::vector<std::string_view>> json_elements(std::string_view array) {
     std::vector<std::string_view> elements;
     if (!each_json_element(array, [&](std::string_view value) { elements.push_back(value); }))

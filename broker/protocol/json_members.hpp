@@ -22,6 +22,8 @@ struct json_member {
 
 // Views into the text, in order, repeated keys too. Nothing when it is of another kind, or too deep.
 std::optional<std::vector<json_member>> json_members(std::string_view object);
+// The first of that name, as it was written; nothing: there is none, or `object` is of another kind.
+std::optional<std::string_view> member_of(std::string_view object, std::string_view name);
 std::optional<std::vector<std::string_view>> json_elements(std::string_view array);
 // Decoded; `value` is one of theirs.
 std::optional<std::string> json_string(std::string_view value);

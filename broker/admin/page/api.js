@@ -32,8 +32,10 @@ export async function call(method, params = {}) {
   if (error) throw new Refused(200, error);
   return result;
 }
-export const get = (path, query = {}) => {
+// "?a=b" of what has a value, or "".
+export const query_text = (query) => {
   const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
-  return ask("GET", `api/${path}${text && `?${text}`}`);
+  return text && `?${text}`;
 };
+export const get = (path, query = {}) => ask("GET", `api/${path}${query_text(query)}`);
 export const change = (path, body = {}) => ask("POST", `api/${path}`, body);

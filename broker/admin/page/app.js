@@ -1,5 +1,5 @@
 // Who is signed in, which view is open (the address's #), and asking again every two seconds while somebody looks.
-import { Refused, current_session, sign_in, sign_out } from "./api.js";
+import { Refused, current_session, query_text, sign_in, sign_out } from "./api.js";
 import { $, make, morph_children } from "./dom.js";
 import { group, groups } from "./groups.js";
 import { dead, job, jobs } from "./jobs.js";
@@ -27,8 +27,7 @@ function where() {
 const is_new = (at) => shown !== `${at.name}/${at.one}`;
 
 export function go(name, query) {
-  const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
-  history.replaceState(null, "", `#/${name}${text && `?${text}`}`);
+  history.replaceState(null, "", `#/${name}${query_text(query)}`);
   refresh();
 }
 

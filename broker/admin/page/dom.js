@@ -48,6 +48,14 @@ export const button = (text, act, data = {}, kind) =>
   make("button", { type: "button", class: kind, "data-act": act,
                    ...Object.fromEntries(Object.entries(data).map(([name, value]) => [`data-${name}`, value])) }, text);
 
+export const state = (name, kind = name) => make("span", { class: `state ${kind}` }, name);
+
+export function search_field(id, label, placeholder, value, changed) {
+  const input = make("input", { type: "search", id, value, "aria-label": label, placeholder });
+  input.addEventListener("input", () => changed(input.value));
+  return input;
+}
+
 export const number = (value) => value.toLocaleString("en");
 export function time(ms) {
   if (!ms) return "";

@@ -1,15 +1,11 @@
 import { Refused, call } from "./api.js";
-import { facts, json, make, number, short, table, time } from "./dom.js";
+import { facts, json, make, number, search_field, short, table, time } from "./dom.js";
 
 const most = 200; // rows of one view
 
 export const groups = {
   title: () => "Groups",
-  tools: ({ q = "" }, go) => {
-    const input = make("input", { id: "filter", type: "search", value: q, "aria-label": "Groups whose name has", placeholder: "name has…" });
-    input.addEventListener("input", () => go({ q: input.value }));
-    return [input];
-  },
+  tools: ({ q = "" }, go) => [search_field("filter", "Groups whose name has", "name has…", q, (value) => go({ q: value }))],
   async show({ query }) {
     const { channels } = await call("channels", query.q ? { pattern: `*${query.q.replace(/[\\*?[\]{}]/g, "\\$&")}*` } : {});
     const all = Object.entries(channels).map(([name, { num_clients }]) => ({ name, num_clients }))

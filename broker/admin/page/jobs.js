@@ -1,10 +1,10 @@
 import { Refused, change, get } from "./api.js";
-import { button, duration, facts, json, make, short, table, time } from "./dom.js";
+import { button, duration, facts, json, make, search_field, short, state, table, time } from "./dom.js";
 
 const page_size = 50;
 const states = ["waiting", "scheduled", "ready", "parked", "running", "success", "failure", "revoked", "rejected", "ignored"];
 
-const state_of = (one) => make("span", { class: `state ${one.state.toLowerCase()}` }, one.state);
+const state_of = (one) => state(one.state, one.state.toLowerCase());
 // The server's ids begin with the time: those of one moment differ at their ends.
 const brief = (id) => (id.length > 20 ? `${id.slice(0, 8)}…${id.slice(-8)}` : id);
 const link_to = (one) => make("a", { href: `#/jobs/${encodeURIComponent(one.id)}`, title: one.id }, brief(one.id));
@@ -31,11 +31,7 @@ function filters(query, go, with_state) {
     asked[name] = value;
     go({ ...asked, after: "" });
   };
-  const field = (name, label) => {
-    const input = make("input", { type: "search", id: `by_${name}`, value: query[name] ?? "", "aria-label": label, placeholder: `${label}…` });
-    input.addEventListener("input", () => changed(name, input.value));
-    return input;
-  };
+  const field = (name, label) => search_field(`by_${name}`, label, `${label}…`, query[name] ?? "", (value) => changed(name, value));
   const all = [field("text", "text in it"), field("task", "task"), field("queue", "queue")];
   if (!with_state) return all;
   const select = make("select", { id: "by_state", "aria-label": "State" }, make("option", { value: "" }, "any state"),
@@ -58,14 +54,22 @@ export const jobs = {
   },
 };
 
+const letter_buttons = (one) => {
+  const ids = JSON.stringify([one.id]);
+  return [button("Requeue", "requeue", { ids }), button("Discard", "discard", { ids, sure: `Discard ${one.task} ${brief(one.id)}? It is gone for good.` }, "danger")];
+};
+const letter_acts = {
+  requeue: ({ ids }) => change("jobs/requeue", { ids: JSON.parse(ids) }),
+  discard: ({ ids }) => change("jobs/discard", { ids: JSON.parse(ids) }),
+};
+
 export const dead = {
   title: () => "Dead letters",
   tools: (query, go) => filters(query, go, false),
   async show({ query, may_change }) {
     const found = await get("jobs", { ...asked_for(query), state: "", dead: "true" });
     const ids = JSON.stringify(found.jobs.map((one) => one.id));
-    const of_one = (one) => make("span", { class: "buttons" }, button("Requeue", "requeue", { ids: JSON.stringify([one.id]) }),
-      button("Discard", "discard", { ids: JSON.stringify([one.id]), sure: `Discard ${one.task} ${brief(one.id)}? It is gone for good.` }, "danger"));
+    const of_one = (one) => make("span", { class: "buttons" }, letter_buttons(one));
     return [
       may_change && found.jobs.length > 1 && make("p", { class: "buttons" }, button(`Requeue these ${found.jobs.length}`, "requeue", { ids }),
         button(`Discard these ${found.jobs.length}`, "discard", { ids, sure: `Discard these ${many(found.jobs.length)}? They are gone for good.` }, "danger")),
@@ -74,10 +78,7 @@ export const dead = {
       older("dead", query, found.next),
     ];
   },
-  acts: {
-    requeue: ({ ids }) => change("jobs/requeue", { ids: JSON.parse(ids) }),
-    discard: ({ ids }) => change("jobs/discard", { ids: JSON.parse(ids) }),
-  },
+  acts: letter_acts,
 };
 
 export const job = {
@@ -94,8 +95,7 @@ export const job = {
       back,
       may_change && make("p", { class: "buttons" },
         !one.ready && button("Cancel", "cancel", { id, sure: `Cancel ${one.task} ${brief(id)}?` }, "danger"),
-        one.dead && button("Requeue", "requeue", { id }),
-        one.dead && button("Discard", "discard", { id, sure: `Discard ${one.task} ${brief(id)}? It is gone for good.` }, "danger")),
+        one.dead && letter_buttons(one)),
       facts([["Id", make("code", {}, one.id)], ["Task", one.task], ["Queue", one.queue], ["State", state_of(one)],
              ["Worker", one.worker], ["Priority", String(one.priority)], ["Failed attempts", String(one.retries)], ["Retries at most", one.max_retries < 0 ? "any number" : String(one.max_retries)],
              ["Lost with its worker", one.losses ? `${one.losses} times` : ""], ["Cancelled", one.cancelled ? "yes" : ""],
@@ -111,8 +111,7 @@ export const job = {
   },
   acts: {
     cancel: ({ id }) => change(`jobs/${encodeURIComponent(id)}/cancel`),
-    requeue: ({ id }) => change("jobs/requeue", { ids: [id] }),
-    discard: ({ id }) => change("jobs/discard", { ids: [id] }),
+    ...letter_acts,
   },
 };
 

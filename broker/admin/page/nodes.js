@@ -1,5 +1,5 @@
 import { call, get } from "./api.js";
-import { duration, facts, make, number, table } from "./dom.js";
+import { duration, facts, make, number, state, table } from "./dom.js";
 
 export const nodes = {
   title: () => "Nodes",
@@ -22,15 +22,13 @@ export const nodes = {
   },
 };
 
-const state_of = ({ state }) => make("span", { class: `state ${state}` }, state);
-
 function cluster_view(seen) {
   return make("section", {},
     make("h2", {}, "Cluster, as this node sees it"),
-    facts([["This node", [seen.node, " ", state_of(seen)]], ["View", String(seen.view)], ["Quorum", seen.quorum ? "yes" : "no"], ["Jobs are kept by", seen.jobs?.home ?? "nobody"]]),
+    facts([["This node", [seen.node, " ", state(seen.state)]], ["View", String(seen.view)], ["Quorum", seen.quorum ? "yes" : "no"], ["Jobs are kept by", seen.jobs?.home ?? "nobody"]]),
     table("Other nodes", [
       ["Node", (each) => each.node],
-      ["State", state_of],
+      ["State", (each) => state(each.state)],
       ["Address", (each) => each.address ?? ""],
       ["Heard", (each) => (each.heard ? "yes" : `silent for ${duration(each.silent_ms ?? 0)}`)],
     ], seen.nodes, "It sees no other node."));

@@ -1,6 +1,6 @@
 // Queues, and who and what fills and empties them.
 import { change, get } from "./api.js";
-import { button, make, number, short, table, time } from "./dom.js";
+import { button, make, number, short, state, table, time } from "./dom.js";
 
 export const queues = {
   title: () => "Queues",
@@ -9,7 +9,7 @@ export const queues = {
     const count = (name) => (queue) => number(queue[name]);
     return table("Queues", [
       ["Queue", (queue) => make("a", { href: `#/jobs?${new URLSearchParams({ queue: queue.name })}` }, queue.name)],
-      ["State", (queue) => make("span", { class: `state ${queue.paused ? "paused" : "open"}` }, queue.paused ? "paused" : "open")],
+      ["State", (queue) => state(queue.paused ? "paused" : "open")],
       ["Ready", count("ready"), "number"],
       ["Scheduled", count("scheduled"), "number"],
       ["Running", count("leased"), "number"],
@@ -39,7 +39,7 @@ export const schedules = {
       ["Schedule", ([each]) => each.name],
       ["Says", ([each]) => make("code", {}, short(each.schedule, 160))],
       ["From", ([each]) => each.source],
-      ["State", ([each]) => make("span", { class: `state ${each.enabled ? "open" : "paused"}` }, each.enabled ? "enabled" : "disabled")],
+      ["State", ([each]) => (each.enabled ? state("enabled", "open") : state("disabled", "paused"))],
       ["Last fire", ([each]) => (each.fired + each.skipped ? time(each.last_fire_ms) : "")],
       ["Next fires", ([, times]) => times.map((at) => make("div", {}, time(at)))],
       ["Fired", ([each]) => number(each.fired), "number"],
@@ -54,7 +54,7 @@ export const workers = {
     const { workers: all } = await get("workers");
     return table("Workers", [
       ["Worker", (worker) => worker.name],
-      ["State", (worker) => make("span", { class: `state ${worker.stopping ? "paused" : "open"}` }, worker.stopping ? "stopping" : "working")],
+      ["State", (worker) => (worker.stopping ? state("stopping", "paused") : state("working", "open"))],
       ["Queues", (worker) => worker.queues.join(", ") || "all"],
       ["Running", (worker) => `${worker.running} of ${worker.concurrency}`, "number"],
       ["Given ahead", (worker) => number(worker.prefetched), "number"],
