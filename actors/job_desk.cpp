@@ -133,7 +133,7 @@ void job_desk::assigned(job_assignment&& what) {
     auto& kept = leases_[what.token];
     kept.job = what.spec->id;
     kept.spec = what.spec;
-    kept.attempts = what.attempts;
+    kept.retries = what.retries;
     kept.losses = what.losses;
     const auto found = workers_.find(what.worker_id);
     if (found == workers_.end() || found->second.leaving || draining_ || serving_ != serving::yes) {

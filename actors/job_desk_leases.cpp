@@ -120,8 +120,7 @@ job_request job_desk::ending(std::uint64_t token, lease& which) {
         default:
             break;
     }
-    const auto failures = which.attempts - std::min(which.attempts, which.losses);
-    const auto judged = judge(*which.spec, task, failures, how, host_.dice());
+    const auto judged = judge(*which.spec, task, which.retries, how, host_.dice());
     auto verdict = job_commands::fail::verdict::dead;
     switch (judged.what) {
         case attempt_verdict::kind::retry:
@@ -169,7 +168,7 @@ void job_desk::learn_spec(std::uint64_t token) {
             auto& which = found->second;
             if (got) {
                 auto& view = *std::get<std::shared_ptr<job_view>>(*got);
-                which.attempts = view.attempts;
+                which.retries = view.retries;
                 which.losses = view.losses;
                 which.cancelled = view.cancelled;
                 which.spec = std::make_shared<const job_spec>(std::move(view.spec));

@@ -63,7 +63,7 @@ class job_threads::attempt final : public attempt_port {
     std::int64_t number(madang_job_number which) const override {
         switch (which) {
             case MADANG_JOB_RETRIES:
-                return what_.attempts;
+                return what_.retries;
             case MADANG_JOB_MAX_RETRIES:
                 return what_.spec->retry.max_retries;
             case MADANG_JOB_DEADLINE_MS:

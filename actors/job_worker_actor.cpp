@@ -33,7 +33,7 @@ link::run run_of(job_assignment&& what) {
     made.parent = spec.parent;
     made.root = spec.root;
     made.checkpoint = std::move(what.checkpoint);
-    made.retries = what.attempts;
+    made.retries = what.retries;
     made.losses = what.losses;
     made.max_retries = spec.retry.max_retries;
     made.soft_limit_ms = spec.soft_limit_ms;

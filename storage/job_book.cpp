@@ -287,7 +287,6 @@ job_answer job_book::apply(const job_commands::fail& what) {
     const bool revoked = job->status.cancelled && (again || what.what == verdict::handed_back);
     auto why = job->status.error;  // who cancelled it has said
     if (what.what != verdict::handed_back) end_attempt(*job, what.error);
-    if (what.what == verdict::retry || what.what == verdict::dead) ++job->status.attempts;
     const bool limited = job->spec->limit.at_once != 0;
     if (revoked) {
         flow_.end(*job, job_state::revoked, {}, std::move(why), what.now);
@@ -298,6 +297,7 @@ job_answer job_book::apply(const job_commands::fail& what) {
         jobs_.hand_back(*job);
         if (limited) flow_.release(*job, what.now);
     } else if (again) {
+        job->status.retries += what.what == verdict::retry;
         jobs_.renew_place(*job);
         if (what.retry_after_ms > 0)
             jobs_.schedule(*job, what.now.elapsed_ms + what.retry_after_ms, false);
@@ -315,7 +315,6 @@ job_answer job_book::apply(const job_commands::fail& what) {
 
 bool job_book::is_lost_too_often(job_entry& job, const job_commands::lose& how) {
     end_attempt(job, how.error);
-    ++job.status.attempts;
     return ++job.status.losses >= how.most_losses || how.dead || !job.spec->late_ack;
 }
 

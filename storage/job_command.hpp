@@ -257,7 +257,7 @@ struct job_assignment {
     std::uint64_t token = 0;
     std::shared_ptr<const job_spec> spec;
     std::string args;  // with the results of the jobs before it; "": the spec's
-    std::uint32_t attempts = 0, losses = 0;
+    std::uint32_t retries = 0, losses = 0;
     std::string checkpoint;
     std::int64_t due_elapsed_ms = 0;  // since when it was ready
 };
@@ -270,7 +270,7 @@ struct job_news {
 struct job_ended {
     std::shared_ptr<const job_spec> spec;
     job_state state;
-    std::uint32_t attempts = 0;
+    std::uint32_t retries = 0;
     std::int64_t began_ms = 0, ended_ms = 0;
     std::string error_type;
 };

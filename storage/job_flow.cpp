@@ -122,7 +122,7 @@ void job_flow::end_one(ending what, const job_time& now) {
     if (what.how == job_state::success && !spec.ignore_result) status.result = std::move(what.result);
     if (!spec.notify_group.empty()) add_news(job);
     ended_.push_back(
-        {job.spec, what.how, status.attempts, status.began_ms, status.ended_ms, status.error.type});
+        {job.spec, what.how, status.retries, status.began_ms, status.ended_ms, status.error.type});
 }
 
 // `first`: what it is given before its own arguments.
@@ -282,7 +282,7 @@ void job_flow::add_news(const job_entry& job) {
     const auto& status = job.status;
     std::string data = text_of(json{{"event", "job"}, {"id", job.id()}, {"task", job.spec->task}});
     data.pop_back();
-    data.append(",\"state\":\"").append(name_of(status.state, status.attempts, false)).append("\"");
+    data.append(",\"state\":\"").append(name_of(status.state, status.retries, false)).append("\"");
     if (status.state == job_state::success)
         data.append(",\"result\":").append(status.result.empty() ? "null" : status.result);
     else if (!status.error.type.empty())
@@ -302,7 +302,7 @@ job_view view_of(const job_spec& spec, const job_status& status, const job_lease
     job_view view;
     view.spec = spec;
     view.state = status.state;
-    view.attempts = status.attempts;
+    view.retries = status.retries;
     view.losses = status.losses;
     view.started = started;
     view.cancelled = status.cancelled;

@@ -155,7 +155,7 @@ bool job_offers::assign(const job_time& now, std::size_t most_bytes, std::vector
             what.token = token;
             what.spec = job->spec;
             what.args = job->status.args;
-            what.attempts = job->status.attempts;
+            what.retries = job->status.retries;
             what.losses = job->status.losses;
             if (job->status.has_checkpoint)
                 what.checkpoint = jobs_.rows()

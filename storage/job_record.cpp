@@ -21,7 +21,7 @@ auto members(Spec& of, const job_spec*) {
 template <class Status>
 auto members(Status& of, const job_status*) {
     return std::tie(of.state, of.by_wall, of.due_ms, of.number, of.sequence, of.since.wall_ms,
-                    of.since.elapsed_ms, of.attempts, of.losses, of.cancelled, of.granted, of.upstream,
+                    of.since.elapsed_ms, of.retries, of.losses, of.cancelled, of.granted, of.upstream,
                     of.told, of.has_checkpoint, of.parents, of.began_ms, of.ended_ms, of.worker, of.args,
                     of.result, of.error, of.history, of.schedule, of.left);
 }

@@ -26,7 +26,7 @@ struct job_status {
     std::uint64_t number = 0;    // its row's in column::job_order; 0: its id says when it came
     std::uint64_t sequence = 0;  // its place among those of its queue and priority
     job_time since;              // ready, parked, leased: since when it could begin
-    std::uint32_t attempts = 0, losses = 0;
+    std::uint32_t retries = 0, losses = 0;
     bool cancelled = false;
     bool granted = false;         // has used its share of the rate already
     bool upstream = false;        // over for what came before it: no dead letter

@@ -119,7 +119,7 @@ bool job_sweeps::requeue(job_entry& job, const job_time& now) {
     }
     jobs_.revive(job);
     auto& status = job.status;
-    status.attempts = status.losses = 0;
+    status.retries = status.losses = 0;
     status.cancelled = status.granted = false;
     status.began_ms = status.ended_ms = 0;
     status.worker.clear();

@@ -23,11 +23,11 @@ json about(const job_record& job) {
               {"priority", spec.priority},
               {"args", status.args.empty() ? spec.args : status.args},
               {"kwargs", spec.kwargs},
-              {"state", name_of(status.state, status.attempts, false)},
+              {"state", name_of(status.state, status.retries, false)},
               {"ends", status.ends_ms},
               {"number", status.number},
               {"sequence", status.sequence},
-              {"attempts", status.attempts},
+              {"retries", status.retries},
               {"losses", status.losses}};
     if (status.state == job_state::scheduled)
         what[status.by_wall ? "due_wall" : "due_elapsed"] = status.due_ms;

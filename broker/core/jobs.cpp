@@ -2,7 +2,7 @@
 
 namespace madang {
 
-std::string_view name_of(job_state what, std::uint32_t attempts, bool started) noexcept {
+std::string_view name_of(job_state what, std::uint32_t retries, bool started) noexcept {
     switch (what) {
         case job_state::leased:
             return started ? "STARTED" : "RECEIVED";
@@ -17,7 +17,7 @@ std::string_view name_of(job_state what, std::uint32_t attempts, bool started) n
         case job_state::ignored:
             return "IGNORED";
         default:
-            return attempts != 0 ? "RETRY" : "PENDING";
+            return retries != 0 ? "RETRY" : "PENDING";
     }
 }
 

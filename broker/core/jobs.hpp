@@ -30,7 +30,7 @@ struct job_time {
 // Frozen numbers: they stand in the store. Celery's word for each: name_of().
 enum class job_state : std::uint8_t {
     waiting = 0,    // PENDING: for a job before it (chain, chord)
-    scheduled = 1,  // PENDING (RETRY when attempts > 0): for its time
+    scheduled = 1,  // PENDING (RETRY when retries > 0): for its time
     ready = 2,      // PENDING (RETRY): for a worker
     parked = 3,     // PENDING (RETRY): for a concurrency limit
     leased = 4,     // RECEIVED; STARTED when its worker has said so
@@ -45,7 +45,7 @@ constexpr bool is_dead(job_state what) noexcept {
     return what == job_state::failure || what == job_state::rejected;
 }
 // PENDING, RECEIVED, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, REJECTED, IGNORED
-std::string_view name_of(job_state what, std::uint32_t attempts, bool started) noexcept;
+std::string_view name_of(job_state what, std::uint32_t retries, bool started) noexcept;
 
 // What happens when an attempt fails. delay n = min(backoff_max, backoff * 2^n), jitter: uniform in 0..delay.
 struct retry_rule {
@@ -139,8 +139,8 @@ struct job_attempt {
 struct job_view {
     job_spec spec;
     job_state state = job_state::ready;
-    std::uint32_t attempts = 0;  // that failed or were lost
-    std::uint32_t losses = 0;    // of them: its worker died
+    std::uint32_t retries = 0;  // attempts that failed and were, or will be, made again
+    std::uint32_t losses = 0;   // attempts whose worker died: no retries
     bool started = false;
     bool cancelled = false;   // asked for, while it runs
     std::int64_t due_ms = 0;  // scheduled: about when, Unix time
@@ -259,7 +259,7 @@ class job_port {
     // Waits, at most so long, until it is over.
     virtual void find(std::string id, std::chrono::milliseconds wait, answer<job_view> done) = 0;
     virtual void list(job_filter what, answer<job_page> done) = 0;
-    // Dead letters, back to their queues (attempts and losses count anew), or gone. How many there were of
+    // Dead letters, back to their queues (retries and losses count anew), or gone. How many there were of
     // them.
     virtual void requeue(std::vector<std::string> ids, answer<std::size_t> done) = 0;
     virtual void discard(std::vector<std::string> ids, answer<std::size_t> done) = 0;

@@ -126,9 +126,9 @@ std::string to_json(const job_view& what, bool details) {
     const auto& spec = what.spec;
     object_writer out;
     out.text("id", spec.id).text("task", spec.task).text("queue", spec.queue);
-    out.text("state", name_of(what.state, what.attempts, what.started)).flag("ready", is_over(what.state));
+    out.text("state", name_of(what.state, what.retries, what.started)).flag("ready", is_over(what.state));
     out.flag("dead", is_dead(what.state)).number("priority", spec.priority);
-    out.number("retries", what.attempts).number("losses", what.losses).flag("cancelled", what.cancelled);
+    out.number("retries", what.retries).number("losses", what.losses).flag("cancelled", what.cancelled);
     out.number("enqueued_ms", spec.enqueued_ms).number_if("due_ms", what.due_ms);
     out.number_if("began_ms", what.began_ms).number_if("ended_ms", what.ended_ms);
     out.number_if("expires_ms", spec.expires_ms).text_if("worker", what.worker);

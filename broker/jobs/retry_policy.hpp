@@ -16,7 +16,7 @@ struct attempt_verdict {
 };
 
 // `options` null: the task is not known any more; then its errors are retried. `failed`: attempts before this
-// one. `dice`: uniform in [0, 1).
+// one that did. `dice`: uniform in [0, 1).
 attempt_verdict judge(const job_spec& job, const task_options* options, std::uint32_t failed,
                       const link::ended& how, double dice);
 

@@ -17,7 +17,7 @@ const columns = [
   ["Queue", (one) => one.queue],
   ["State", state_of],
   ["Enqueued", (one) => time(one.enqueued_ms)],
-  ["Failed attempts", (one) => String(one.retries), "number"],
+  ["Retries", (one) => String(one.retries), "number"],
 ];
 
 function older(name, query, next) {
@@ -97,7 +97,7 @@ export const job = {
         !one.ready && button("Cancel", "cancel", { id, sure: `Cancel ${one.task} ${brief(id)}?` }, "danger"),
         one.dead && letter_buttons(one)),
       facts([["Id", make("code", {}, one.id)], ["Task", one.task], ["Queue", one.queue], ["State", state_of(one)],
-             ["Worker", one.worker], ["Priority", String(one.priority)], ["Failed attempts", String(one.retries)], ["Retries at most", one.max_retries < 0 ? "any number" : String(one.max_retries)],
+             ["Worker", one.worker], ["Priority", String(one.priority)], ["Retries", String(one.retries)], ["Retries at most", one.max_retries < 0 ? "any number" : String(one.max_retries)],
              ["Lost with its worker", one.losses ? `${one.losses} times` : ""], ["Cancelled", one.cancelled ? "yes" : ""],
              ["Parent", to_job(one.parent)], ["Root", one.root === one.id ? "" : to_job(one.root)], ["Group", one.group],
              ["Correlation id", one.correlation_id && make("code", {}, one.correlation_id)]]),
@@ -129,6 +129,6 @@ function timeline(one) {
   else if (one.due_ms) points.push([one.due_ms, "Due"]);
   if (one.expires_ms && !one.ended_ms) points.push([one.expires_ms, "Expires"]);
   const kept = one.history.length;
-  return [kept > 0 && kept < one.retries + one.losses && make("p", { class: "soft" }, `Of the attempts that failed, the last ${kept} are kept.`),
+  return [kept >= 10 && make("p", { class: "soft" }, `Of the attempts that failed, the last ${kept} are kept.`),
     make("ol", { class: "timeline" }, points.filter(([at]) => at).sort(([a], [b]) => a - b).map(([at, what]) => make("li", {}, time(at), " ", what)))];
 }

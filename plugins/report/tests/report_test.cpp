@@ -270,7 +270,7 @@ TEST_F(Report, AFolderThatCannotBeWrittenIsAFailedJob) {
     const std::string id = ask({{"title", "a"}, {"pages", 1}}).json_body()["id"];
     server.advance(1min);
     EXPECT_EQ(state(id)["state"], "FAILURE");
-    EXPECT_EQ(server.job(id).retries, 4);
+    EXPECT_EQ(server.job(id).retries, 3);
 }
 
 TEST_F(Report, AWrongConfigurationIsRefused) {

@@ -46,7 +46,7 @@ json step(madang::Job& job) {
     write_down(ledger, "begin", job, nonce);
     if (const auto ms = how.value("ms", 0); ms > 0) job.wait(std::chrono::milliseconds(ms));
     if (how.value("dies", false)) raise(SIGKILL);
-    if (job.retries() - job.losses() < how.value("fails", 0)) {
+    if (job.retries() < how.value("fails", 0)) {
         write_down(ledger, "fail", job, nonce);
         throw std::runtime_error("failed on purpose");
     }

@@ -17,7 +17,7 @@ class JobDesk : public testing::Test, public test::job_desk_world {
     void look(const std::string& id, std::chrono::milliseconds wait = std::chrono::milliseconds(0)) {
         found.clear();
         desk->find(id, wait, [this](result<job_view> got) {
-            found = got ? std::string(name_of(got->state, got->attempts, got->started)) + got->progress
+            found = got ? std::string(name_of(got->state, got->retries, got->started)) + got->progress
                         : std::string(describe(got.error().code).name);
         });
     }
@@ -99,6 +99,25 @@ TEST_F(JobDesk, RetriesAsThePolicySays) {
     end(who, token_of("r"), outcome::failure);
     settle();
     EXPECT_EQ(state_of("r"), job_state::failure);
+}
+
+TEST_F(JobDesk, ALossTakesNoRetryAway) {
+    auto who = worker();
+    job_spec spec;
+    spec.retry = {.max_retries = 1, .delay_ms = 1000};
+    spec.id = "r";
+    enqueue(spec);
+    settle();
+    desk->said(who, link::began{token_of("r"), 7});
+    desk->gone(who);
+    settle();
+    who = worker();
+    settle();
+    end(who, token_of("r"), outcome::failure);
+    settle();
+    EXPECT_EQ(state_of("r"), job_state::scheduled);
+    EXPECT_EQ(jobs.at("r").retries, 1u);
+    EXPECT_EQ(jobs.at("r").losses, 1u);
 }
 
 TEST_F(JobDesk, OnlyFailuresThatAreMadeAgainAreRetries) {

@@ -22,7 +22,7 @@ class job_desk_world : public job_desk_host, public task_directory {
         std::shared_ptr<const job_spec> spec;
         job_state state = job_state::ready;
         std::uint64_t token = 0, worker = 0;
-        std::uint32_t attempts = 0, losses = 0, ends = 0;
+        std::uint32_t retries = 0, losses = 0, ends = 0;
         std::int64_t due_ms = 0;  // elapsed
         bool cancelled = false;
         std::string checkpoint, worker_name;
@@ -132,7 +132,7 @@ class job_desk_world : public job_desk_host, public task_directory {
         if (which.cancelled) state = job_state::revoked;
         which.state = state;
         ++which.ends;
-        effects.ended.push_back({which.spec, state, which.attempts, 0, 0, ""});
+        effects.ended.push_back({which.spec, state, which.retries, 0, 0, ""});
         if (const auto by = fired_by.find(which.spec->id); by != fired_by.end())
             --stored.at(by->second).unfinished;
         if (!which.spec->notify_group.empty())
@@ -159,8 +159,8 @@ class job_desk_world : public job_desk_host, public task_directory {
             back(*which);
             return job_value();
         }
-        if (what.what == verdict::retry || what.what == verdict::dead) ++which->attempts;
         if ((what.what == verdict::retry || what.what == verdict::requeued) && !which->cancelled) {
+            which->retries += what.what == verdict::retry;
             which->state = job_state::scheduled;
             which->due_ms = what.now.elapsed_ms + what.retry_after_ms;
         } else {
@@ -180,7 +180,6 @@ class job_desk_world : public job_desk_host, public task_directory {
                 back(*which);
                 continue;
             }
-            ++which->attempts;
             if (++which->losses >= what.most_losses || what.dead || !which->spec->late_ack)
                 over(*which, job_state::failure);
             else
@@ -239,7 +238,7 @@ class job_desk_world : public job_desk_host, public task_directory {
         job_view view;
         view.spec = *found->second.spec;
         view.state = found->second.state;
-        view.attempts = found->second.attempts;
+        view.retries = found->second.retries;
         view.losses = found->second.losses;
         return job_value(std::make_shared<job_view>(std::move(view)));
     }
@@ -270,7 +269,7 @@ class job_desk_world : public job_desk_host, public task_directory {
                 made.worker_id = worker;
                 made.token = each.token;
                 made.spec = each.spec;
-                made.attempts = each.attempts;
+                made.retries = each.retries;
                 made.losses = each.losses;
                 made.checkpoint = each.checkpoint;
                 effects.assigned.push_back(std::move(made));

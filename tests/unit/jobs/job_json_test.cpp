@@ -31,7 +31,7 @@ job_view some_view() {
     what.spec.part_of = {"g", 3};
     what.spec.soft_limit_ms = 1'500;
     what.state = job_state::failure;
-    what.attempts = 4;
+    what.retries = 4;
     what.ended_ms = 9;
     what.error = {"std::runtime_error", "no \"more\"\n", ""};
     what.history = {{1, 2, "host:1", what.error}, {3, 4, "host:2", {}}};

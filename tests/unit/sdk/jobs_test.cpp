@@ -63,7 +63,7 @@ TEST_F(JobsTest, RefuseArgumentsThatDoNotFitAndDoNotTryAgain) {
     EXPECT_EQ(few.state, "FAILURE");
     EXPECT_EQ(few.error_type, "ArgumentError");
     EXPECT_EQ(few.error, "args: takes 2, not 1");
-    EXPECT_EQ(few.retries, 1);
+    EXPECT_EQ(few.retries, 0);
     EXPECT_NE(run(signature("add", 2, "x")).error.find("args[1]: "), std::string::npos);
 }
 

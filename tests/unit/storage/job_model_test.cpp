@@ -157,7 +157,7 @@ class job_model {
             for (const auto& each : effects->assigned) {
                 EXPECT_TRUE(tokens_.insert(each.token).second) << "a token twice";
                 EXPECT_TRUE(leased_.emplace(each.spec->id, each.token).second) << each.spec->id;
-                if (each.spec->waits && each.losses + each.attempts == 0 &&
+                if (each.spec->waits && each.losses + each.retries == 0 &&
                     handed_.insert(each.spec->id).second)
                     ++bodies_[each.spec->id];
             }

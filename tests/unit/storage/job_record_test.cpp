@@ -65,7 +65,7 @@ job_status full_status() {
     what.number = 3;
     what.sequence = 4;
     what.since = {5, 6};
-    what.attempts = 7;
+    what.retries = 7;
     what.losses = 8;
     what.cancelled = what.granted = what.upstream = what.told = what.has_checkpoint = true;
     what.parents = 9;

@@ -191,7 +191,7 @@ TEST_P(JobStore, TheServersDeathIsNoLossUntilNothingElseIsRemembered) {
     auto view = find("a");
     EXPECT_EQ(view.state, job_state::ready);
     EXPECT_EQ(view.losses, 0u);
-    EXPECT_EQ(view.attempts, 1u);
+    EXPECT_EQ(view.retries, 1u);
     die();
     view = find("a");
     EXPECT_EQ(view.state, job_state::failure);
@@ -211,7 +211,7 @@ TEST_P(JobStore, ARetryWaitsForPassedTimeAndACountsItsAttempts) {
     EXPECT_EQ(state("a"), job_state::ready);
     const auto got = take(1, at(500));
     ASSERT_EQ(got.size(), 1u);
-    EXPECT_EQ(got[0].attempts, 1u);
+    EXPECT_EQ(got[0].retries, 1u);
     EXPECT_EQ(find("a").error.type, "Oops");
 }
 
@@ -269,7 +269,7 @@ TEST_P(JobStore, HandedBackIsAsIfNothingHadHappened) {
     const auto got = take(2);
     ASSERT_EQ(got.size(), 2u);
     EXPECT_EQ(got[0].spec->id, "a");
-    EXPECT_EQ(got[0].attempts, 0u);
+    EXPECT_EQ(got[0].retries, 0u);
     EXPECT_THAT(find("a").history, IsEmpty());
 }
 
@@ -376,16 +376,30 @@ TEST_P(JobStore, AGroupIsNoJobThatCanBeCancelled) {
     EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"g"}, "enough", at(3)})), 0u);  // it is over
 }
 
-TEST_P(JobStore, WhatIsNoFailureCountsAsNone) {
+TEST_P(JobStore, OnlyAttemptsThatAreMadeAgainAreRetries) {
     put({spec("ignores"), spec("rejects"), spec("again"), spec("fails")});
     const auto four = take(4, at(0));
     ASSERT_EQ(four.size(), 4u);
     const verdict how[] = {verdict::ignored, verdict::rejected, verdict::requeued, verdict::dead};
     for (std::size_t i = 0; i < 4; ++i) ask(failed({four[i].spec->id, four[i].token}, how[i], 5)).value();
-    for (const auto* each : {"ignores", "rejects", "again"}) EXPECT_EQ(find(each).attempts, 0u) << each;
-    EXPECT_EQ(find("fails").attempts, 1u);
+    for (const auto* each : {"ignores", "rejects", "again", "fails"})
+        EXPECT_EQ(find(each).retries, 0u) << each;
     EXPECT_EQ(state("again"), job_state::scheduled);
     EXPECT_EQ(find("again").history.size(), 1u);
+}
+
+TEST_P(JobStore, ADeadLettersRetriesAreThoseThatWereMade) {
+    put({spec("a")});
+    ask(failed(take_one(), verdict::retry, 0, at(0))).value();
+    ask(jc::lose{{take_one()}, {"WorkerLostError", "", {}}, 3, false, at(1)}).value();
+    EXPECT_EQ(find("a").retries, 1u);
+    ask(failed(take_one(), verdict::retry, 0, at(2))).value();
+    ask(failed(take_one(), verdict::dead, 0, at(3))).value();
+    const auto view = find("a");
+    EXPECT_EQ(view.state, job_state::failure);
+    EXPECT_EQ(view.retries, 2u);
+    EXPECT_EQ(view.losses, 1u);
+    EXPECT_EQ(view.history.size(), 4u);
 }
 
 TEST_P(JobStore, AWorkersDeathRevokesWhatWasCancelled) {
@@ -471,7 +485,7 @@ TEST_P(JobStore, DeadLettersAreListedRequeuedAndDiscarded) {
     EXPECT_EQ(job_as<std::uint64_t>(ask(jc::requeue{{"a", "none"}, at(1)})), 1u);
     const auto again = take(1, at(2));
     ASSERT_EQ(again.size(), 1u);
-    EXPECT_EQ(again[0].attempts, 0u);
+    EXPECT_EQ(again[0].retries, 0u);
     EXPECT_EQ(find("a").history.size(), 1u);
     ask(succeed({"a", again[0].token})).value();
     EXPECT_EQ(job_as<std::uint64_t>(ask(jc::discard{{"b", "a"}, at(2)})), 1u);

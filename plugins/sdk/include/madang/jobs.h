@@ -37,7 +37,7 @@ typedef enum madang_job_field {
 } madang_job_field;
 
 typedef enum madang_job_number {
-    MADANG_JOB_RETRIES = 0,     /* attempts before this one that failed */
+    MADANG_JOB_RETRIES = 0,     /* attempts before this one that failed; not those that were lost */
     MADANG_JOB_MAX_RETRIES = 1, /* -1: for ever */
     MADANG_JOB_DEADLINE_MS = 2, /* Unix time of the hard limit; 0: none */
     MADANG_JOB_LOSSES = 3       /* attempts whose worker died */

@@ -130,7 +130,7 @@ class Job {
     json args() const { return parsed(MADANG_JOB_ARGS, json::array()); }
     json kwargs() const { return parsed(MADANG_JOB_KWARGS, json::object()); }
     json headers() const { return parsed(MADANG_JOB_HEADERS, json::object()); }
-    // Attempts before this one that failed; those of them whose worker died.
+    // Attempts before this one: that failed, and whose worker died.
     std::int64_t retries() const noexcept { return number(MADANG_JOB_RETRIES); }
     std::int64_t losses() const noexcept { return number(MADANG_JOB_LOSSES); }
     std::int64_t max_retries() const noexcept { return number(MADANG_JOB_MAX_RETRIES); }  // -1: for ever

@@ -26,7 +26,7 @@ struct TestJob {
     std::vector<nlohmann::json> progress;
     std::string checkpoint, correlation_id, parent, root, notify_group;
     int priority = 0;
-    int retries = 0;           // attempts that failed
+    int retries = 0;           // attempts that failed and were made again
     std::uint64_t due_ms = 0;  // on the kit's clock
     bool waits = false;        // for a job before it
     bool over() const {

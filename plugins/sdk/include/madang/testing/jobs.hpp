@@ -346,8 +346,9 @@ class JobEngine {
         };
         const bool retried = always || (listed("autoretry_for", {"*"}) && !listed("dont_autoretry_for", {}));
         const json most = options.value("max_retries", json(3));
-        const int failed = job.known.retries++;
+        const int failed = job.known.retries;
         if (!retried || (!most.is_null() && failed >= most.get<int>())) return finish(job, "FAILURE");
+        ++job.known.retries;
         again(job, "RETRY", after ? *after : delay(options, failed));
     }
     static std::uint64_t delay(const json& options, int failed) {
