@@ -159,7 +159,8 @@ class job_desk {
         bool began = false;
         bool retried = false;  // its end means another attempt
         bool cancelled = false;
-        bool progress_waits = false;
+        bool progress_waits = false;  // for its time
+        bool progress_fresh = false;  // not told yet
         bool blameless = false;  // the server ended, not (as far as is known) its worker
         std::uint32_t retries = 0, losses = 0;
         std::int64_t told_ms = 0;              // progress, elapsed

@@ -84,6 +84,7 @@ void job_desk::finish(std::uint64_t token) {
     const auto how = which.end->what;
     const bool judged = how != outcome::lost && how != outcome::handed_back;
     if (judged && !which.spec) return learn_spec(token);
+    report_progress(token);  // the last, however soon: ahead of the news of its end
     submit(ending(token, which), [this, token](job_answer&& done) { ended(token, std::move(done)); });
 }
 

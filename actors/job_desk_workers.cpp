@@ -196,6 +196,7 @@ void job_desk::hear(worker&, std::uint64_t id, link::progress& what) {
     auto* which = live(what.token, id);
     if (which == nullptr) return;
     which->progress = std::move(what.json);
+    which->progress_fresh = true;
     if (which->progress_waits || !which->spec || which->spec->notify_group.empty()) return;
     const auto since = host_.now().elapsed_ms - which->told_ms;
     if (since >= progress_gap_ms) return report_progress(what.token);
@@ -205,9 +206,11 @@ void job_desk::hear(worker&, std::uint64_t id, link::progress& what) {
 
 void job_desk::report_progress(std::uint64_t token) {
     const auto found = leases_.find(token);
-    if (found == leases_.end() || found->second.end) return;
+    if (found == leases_.end()) return;
     auto& which = found->second;
     which.progress_waits = false;
+    if (!which.spec || which.spec->notify_group.empty() || !std::exchange(which.progress_fresh, false))
+        return;
     which.told_ms = host_.now().elapsed_ms;
     std::string data = R"({"event":"job","id":)";
     append_json_string(data, which.id());

@@ -143,12 +143,19 @@ void worker_core::wait_again(std::uint64_t token, job& which) {
 void worker_core::finish(job& which, link::ended how) {
     which.where = place::over;
     which.end = std::move(how);
-    which.spec.args = which.spec.kwargs = which.spec.checkpoint = which.progress = {};
+    which.spec.args = which.spec.kwargs = which.spec.checkpoint = {};
     tell_ended(which);
 }
 
-void worker_core::tell_ended(const job& which) {
-    if (connected_) port_.tell(which.end);
+void worker_core::tell_progress(job& which) {
+    if (!which.progress.empty())
+        port_.tell(link::progress{which.spec.token, std::exchange(which.progress, {})});
+}
+
+void worker_core::tell_ended(job& which) {
+    if (!connected_) return;
+    tell_progress(which);
+    port_.tell(which.end);
 }
 
 void worker_core::forget(std::uint64_t token) { jobs_.erase(token); }
@@ -421,7 +428,7 @@ void worker_core::flush() {
         if (found == jobs_.end() || found->second.where != place::begun) continue;
         auto& which = found->second;
         if (!std::exchange(which.began_told, true)) port_.tell(link::began{token, which.pid});
-        if (!which.progress.empty()) port_.tell(link::progress{token, std::exchange(which.progress, {})});
+        tell_progress(which);
     }
     fresh_.clear();
 }

@@ -142,7 +142,8 @@ class worker_core {
     void lost(job& which, const child& by, const std::string& why);
     void wait_again(std::uint64_t token, job& which);
     void apply_stop(job& which);
-    void tell_ended(const job& which);
+    void tell_progress(job& which);  // what was not told of it
+    void tell_ended(job& which);
     void scale(time now);
     void set_target(std::uint32_t count);
     void tell_capacity();

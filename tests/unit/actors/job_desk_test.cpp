@@ -312,6 +312,25 @@ TEST_F(JobDesk, TellsProgressAtMostFourTimesASecondAndTheLastOne) {
     EXPECT_EQ(found, "RECEIVED19");
 }
 
+TEST_F(JobDesk, TellsTheLastProgressBeforeTheEnd) {
+    const auto who = worker();
+    job_spec spec;
+    spec.notify_group = "g";
+    spec.id = "p";
+    enqueue(spec);
+    settle();
+    for (const auto* each : {"1", "2", "3"}) desk->said(who, link::progress{token_of("p"), each});
+    end(who, token_of("p"));
+    settle();
+    const auto told = [](const std::string& far) {
+        return R"(g  {"event":"job","id":"p","task":"t","state":"PROGRESS","progress":)" + far + "}";
+    };
+    const std::vector<std::string> all{told("1"), told("3"), R"(g job:1 {"id":"p"})"};
+    EXPECT_EQ(published, all);
+    pass(1000);
+    EXPECT_EQ(published, all);  // once
+}
+
 TEST_F(JobDesk, PublishesNewsOnceAndThenSaysSo) {
     const auto who = worker();
     job_spec spec;

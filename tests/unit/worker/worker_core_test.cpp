@@ -203,6 +203,19 @@ TEST_F(WorkerCore, TellsTheLastProgressOfARound) {
     EXPECT_THAT(took(), ElementsAre("progress 1 3"));
 }
 
+TEST_F(WorkerCore, TellsTheLastProgressBeforeTheEnd) {
+    start({});
+    job(1);
+    began(1, 1);
+    took();
+    core->progress({1, "1"});
+    core->progress({1, "2"});
+    ended(1, 1);
+    EXPECT_THAT(took(), ElementsAre("progress 1 2", "ended 1 success"));
+    core->flush();
+    EXPECT_THAT(took(), IsEmpty());
+}
+
 TEST_F(WorkerCore, KeepsEndsUntilTheyAreConfirmed) {
     start({.least = 2, .most = 2});
     job(1);
