@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "madang/jobs.h"
+#include "madang/testing/duration.hpp"
 
 namespace madang::testing {
 
@@ -76,19 +76,6 @@ struct Refusal {
     std::uint32_t code;
     std::string message;
 };
-
-inline std::uint64_t time_ms(const json& value) {
-    if (value.is_number()) return static_cast<std::uint64_t>(value.get<double>() * 1000 + 0.5);
-    const auto text = value.get<std::string>();
-    char* unit = nullptr;
-    const auto count = std::strtoull(text.c_str(), &unit, 10);
-    const std::string_view name = unit;
-    return count * (name == "ms"  ? 1
-                    : name == "m" ? 60'000
-                    : name == "h" ? 3'600'000
-                    : name == "d" ? 86'400'000
-                                  : 1000);
-}
 
 }  // namespace detail
 }  // namespace madang::testing

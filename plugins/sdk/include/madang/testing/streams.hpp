@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "madang/testing/duration.hpp"
 #include "madang/testing/state.hpp"
 
 namespace madang::testing::detail {
@@ -124,20 +124,9 @@ class Streams {
     static std::uint64_t number(const nlohmann::json& space, const char* key) {
         return space.value(key, std::uint64_t{0});
     }
-    // "24h", "10s", or seconds.
     static std::uint64_t duration_ms(const nlohmann::json& space, const char* key) {
         const auto found = space.find(key);
-        if (found == space.end()) return 0;
-        if (found->is_number()) return found->get<std::uint64_t>() * 1000;
-        const auto text = found->get<std::string>();
-        char* unit = nullptr;
-        const auto value = std::strtoull(text.c_str(), &unit, 10);
-        const std::string_view name = unit;
-        return value * (name == "ms"  ? 1
-                        : name == "m" ? 60'000
-                        : name == "h" ? 3'600'000
-                        : name == "d" ? 86'400'000
-                                      : 1000);
+        return found == space.end() ? 0 : time_ms(*found);
     }
 
     std::map<std::string, nlohmann::json, std::less<>> spaces_;
