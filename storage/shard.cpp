@@ -224,28 +224,36 @@ applied shard::apply(const commands::publish& what, durability how, const round&
     return done;
 }
 
-applied shard::apply(const commands::remove_history& what, durability how, const round& in) {
+// Of what changes a stream if there is one; without one there is no position.
+template <class Command, class Change>
+applied shard::change_stream(const Command& what, const round& in, Change change) {
     if (in.refused) return refuse(*in.refused);
     auto found = find(what.group, what.now_ms);
     if (!found) return refuse(found.error());
     applied done;
-    if (!*found) {
-        done.answer = store_value(position{});  // no stream, no position
-        return done;
+    position now;
+    if (auto* stream = *found) {
+        now = change(*stream);
+        done.sync_round = stream->sync_round;
     }
-    auto& stream = **found;
-    const auto where = keys::where(number_, what.group);
-    if (stream.record.oldest <= stream.record.top) {
-        in.into.remove_range(column::publications, keys::publication(where, stream.record.oldest),
-                             keys::publication(where, stream.record.top + 1));
-        stream.record.oldest = stream.record.top + 1;
-        streams_.drop_before(stream, stream.record.oldest);
-        touch(stream);
-        if (how == durability::synced) stream.sync_round = in.number;
-    }
-    done.sync_round = stream.sync_round;
-    done.answer = store_value(position{stream.record.epoch, stream.record.top});
+    done.answer = store_value(std::move(now));
     return done;
+}
+
+applied shard::apply(const commands::remove_history& what, durability how, const round& in) {
+    return change_stream(what, in, [&](stream_state& stream) {
+        auto& record = stream.record;
+        if (record.oldest <= record.top) {
+            const auto where = keys::where(number_, what.group);
+            in.into.remove_range(column::publications, keys::publication(where, record.oldest),
+                                 keys::publication(where, record.top + 1));
+            record.oldest = record.top + 1;
+            streams_.drop_before(stream, record.oldest);
+            touch(stream);
+            if (how == durability::synced) stream.sync_round = in.number;
+        }
+        return position{record.epoch, record.top};
+    });
 }
 
 void shard::change_epoch(stream_state& of, const std::string& to, durability how, const round& in) {
@@ -258,39 +266,21 @@ void shard::change_epoch(stream_state& of, const std::string& to, durability how
 
 applied shard::apply(const commands::renew& what, durability how, const round& in) {
     if (what.new_epoch.size() > longest_key_text) return refuse(fail(errc::bad_request, "epoch"));
-    if (in.refused) return refuse(*in.refused);
-    auto found = find(what.group, what.now_ms);
-    if (!found) return refuse(found.error());
-    applied done;
-    if (!*found) {
-        done.answer = store_value(position{});
-        return done;
-    }
-    auto& stream = **found;
-    auto& record = stream.record;
-    if (record.epoch != what.new_epoch) change_epoch(stream, what.new_epoch, how, in);
-    done.sync_round = stream.sync_round;
-    done.answer = store_value(position{record.epoch, record.top});
-    return done;
+    return change_stream(what, in, [&](stream_state& stream) {
+        const auto& record = stream.record;
+        if (record.epoch != what.new_epoch) change_epoch(stream, what.new_epoch, how, in);
+        return position{record.epoch, record.top};
+    });
 }
 
 applied shard::apply(const commands::surrender& what, durability how, const round& in) {
-    if (in.refused) return refuse(*in.refused);
-    auto found = find(what.group, what.now_ms);
-    if (!found) return refuse(found.error());
-    applied done;
-    if (!*found) {
-        done.answer = store_value(position{});
-        return done;
-    }
-    auto& stream = **found;
-    auto& record = stream.record;
-    auto given = what.given_epoch.empty() ? record.epoch : what.given_epoch;
-    if (record.epoch == what.left_epoch) given.clear();
-    change_epoch(stream, what.left_epoch, how, in);
-    done.sync_round = stream.sync_round;
-    done.answer = store_value(given.empty() ? position{} : position{std::move(given), record.top});
-    return done;
+    return change_stream(what, in, [&](stream_state& stream) {
+        const auto& record = stream.record;
+        auto given = what.given_epoch.empty() ? record.epoch : what.given_epoch;
+        if (record.epoch == what.left_epoch) given.clear();
+        change_epoch(stream, what.left_epoch, how, in);
+        return given.empty() ? position{} : position{std::move(given), record.top};
+    });
 }
 
 // What is there of its publications, also of a stream before it.

@@ -81,6 +81,8 @@ class shard {
     result<stream_state*> find(std::string_view group, std::int64_t now_ms);
     stream_state& begin(std::string_view group, const std::string& epoch, std::int64_t ends_ms);
     void touch(stream_state& which);  // its record changed
+    template <class Command, class Change>
+    applied change_stream(const Command& what, const round& in, Change change);
     void change_epoch(stream_state& of, const std::string& to, durability how, const round& in);
     result<void> clear(stream_state& which, const round& in);
     result<std::optional<position>> repeated(const commands::publish& what, const std::string& key);
