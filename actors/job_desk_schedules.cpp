@@ -198,7 +198,8 @@ schedule_view job_desk::view_of(const stored_schedule& what) const {
     view.name = what.name;
     view.json = what.json;
     view.source = what.source;
-    view.last_fire_ms = what.last_fire_ms;
+    // Before its first fire that is when it was made.
+    view.last_fire_ms = what.fired + what.skipped != 0 ? what.last_fire_ms : 0;
     view.next_fire_ms = scheduler_.next_of(what.name);
     view.fired = what.fired;
     view.skipped = what.skipped;

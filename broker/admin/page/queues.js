@@ -40,7 +40,7 @@ export const schedules = {
       ["Says", ([each]) => make("code", {}, short(each.schedule, 160))],
       ["From", ([each]) => each.source],
       ["State", ([each]) => (each.enabled ? state("enabled", "open") : state("disabled", "paused"))],
-      ["Last fire", ([each]) => (each.fired + each.skipped ? time(each.last_fire_ms) : "")],
+      ["Last fire", ([each]) => (each.last_fire_ms ? time(each.last_fire_ms) : "")],
       ["Next fires", ([, times]) => times.map((at) => make("div", {}, time(at)))],
       ["Fired", ([each]) => number(each.fired), "number"],
       ["Skipped", ([each]) => number(each.skipped), "number"],

@@ -614,8 +614,16 @@ TEST_F(JobDesk, FiresASchedulesJobAndSkipsWhileItRuns) {
                        [&](result<schedule_view> got) { put = got ? got->name : got.error().text(); });
     settle();
     ASSERT_EQ(put, "s");
+    const auto last_fire = [&] {
+        std::int64_t last = -1;
+        desk->schedules([&](result<std::vector<schedule_view>> got) { last = got->at(0).last_fire_ms; });
+        settle();
+        return last;
+    };
+    EXPECT_EQ(last_fire(), 0);  // it was made only
     pass(10'100);
     ASSERT_THAT(jobs, SizeIs(1));
+    EXPECT_GT(last_fire(), 0);
     EXPECT_EQ(stored["s"].fired, 1u);
     pass(10'000);
     EXPECT_THAT(jobs, SizeIs(1));
