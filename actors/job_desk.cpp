@@ -112,7 +112,7 @@ void job_desk::see(job_effects&& what) {
     for (auto& each : what.news) publish_news(std::move(each));
     std::array<std::uint64_t, 10> by_state{};
     for (const auto& each : what.ended) {
-        ++by_state.at(static_cast<std::size_t>(each.state));
+        if (each.spec->task != group_task) ++by_state.at(static_cast<std::size_t>(each.state));
         if (!waiters_.empty()) job_over(each.spec->id);
         fired_job_over(each.spec->id);
     }

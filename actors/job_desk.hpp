@@ -161,7 +161,7 @@ class job_desk {
         bool cancelled = false;
         bool progress_waits = false;  // for its time
         bool progress_fresh = false;  // not told yet
-        bool blameless = false;  // the server ended, not (as far as is known) its worker
+        bool blameless = false;       // the server ended, not (as far as is known) its worker
         std::uint32_t retries = 0, losses = 0;
         std::int64_t told_ms = 0;              // progress, elapsed
         std::int64_t claim_until_ms = 0;       // elapsed; of a lease without a worker

@@ -1,6 +1,7 @@
 #include "storage/job_book.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "storage/bytes.hpp"
 #include "storage/codec.hpp"
@@ -9,6 +10,7 @@ namespace madang {
 namespace {
 
 constexpr std::size_t most_due = 4096, most_news = 1000;  // per round
+constexpr std::size_t most_cancelled = 50'000;            // by a request that names several
 constexpr std::int64_t elapsed_step_ms = 1000;            // kept so often when nothing else changes
 
 template <class... Commands>
@@ -44,8 +46,10 @@ std::size_t size_of(const job_request& what) noexcept {
     std::size_t size = sizeof what;
     if (const auto* enqueue = std::get_if<job_commands::enqueue>(&what)) {
         for (const auto& each : enqueue->jobs)
-            size += sizeof *each + each->args.size() + each->kwargs.size() + each->headers.size();
-        size += enqueue->barriers.size() * sizeof(barrier_spec);
+            size += sizeof *each + each->args.size() + each->kwargs.size() + each->headers.size() +
+                    2 * sizeof(std::string) * each->children.size();
+        for (const auto& each : enqueue->barriers)
+            size += sizeof each + 2 * sizeof(std::string) * each.children.size();
     }
     if (const auto* succeed = std::get_if<job_commands::succeed>(&what)) size += succeed->result.size();
     if (const auto* failed = std::get_if<job_commands::fail>(&what))
@@ -362,17 +366,31 @@ job_answer job_book::apply(const job_commands::checkpoint& what) {
 // ---- Operators
 
 job_answer job_book::apply(const job_commands::cancel& what) {
-    std::uint64_t count = 0;
-    for (const auto& id : what.jobs)
-        if (!jobs_.find(id, what.now.wall_ms) && flow_.view_barrier(id))
-            return fail(errc::bad_request, "id: " + id + " is a group, which is no job: cancel its children");
+    std::vector<std::string> ids;
     for (const auto& id : what.jobs) {
-        auto* job = jobs_.find(id, what.now.wall_ms);
+        const auto* job = jobs_.find(id, what.now.wall_ms);
+        const auto children = job ? job->spec->children : flow_.children_of(id);
+        if (!job && children.empty() && flow_.view_barrier(id))
+            return fail(errc::bad_request, "id: " + id +
+                                               " is a group within a workflow: cancel the workflow, "
+                                               "by the id that it was answered with, or its jobs");
+        if (children.empty())
+            ids.push_back(id);
+        else
+            ids.insert(ids.end(), children.begin(), children.end());
+        if (what.jobs.size() > 1 && ids.size() > most_cancelled)
+            return fail(errc::limit_exceeded, "ids: these are more than " + std::to_string(most_cancelled) +
+                                                  " jobs: cancel fewer workflows at once");
+    }
+    const job_error why{"Cancelled", what.reason, {}};
+    std::unordered_set<std::string_view> seen;
+    std::uint64_t count = 0;
+    for (const auto& id : ids) {
+        auto* job = seen.insert(id).second ? jobs_.find(id, what.now.wall_ms) : nullptr;
         if (!job || job->is_over()) continue;
         ++count;
-        const job_error why{"Cancelled", what.reason, {}};
         if (job->status.state != job_state::leased) {
-            flow_.end(*job, job_state::revoked, {}, why, what.now);
+            flow_.will_end(*job, job_state::revoked, {}, why);
             continue;
         }
         if (!std::exchange(job->status.cancelled, true)) {
@@ -381,6 +399,7 @@ job_answer job_book::apply(const job_commands::cancel& what) {
         }
         effects_.cancelled.push_back({id, jobs_.leased(id)->row.token});
     }
+    flow_.end_all(what.now);
     return counted(count);
 }
 

@@ -88,7 +88,8 @@ struct checkpoint {
     std::string data;  // given with the next lease; gone when the job is over
 };
 // Those not over: revoked when not leased; leased ones are marked durably (revoked instead of begun again)
-// and told as effect.
+// and told as effect. What a workflow was answered with stands for all its jobs. Refused: bad_request (a
+// group within one), limit_exceeded (several workflows are too much for one write).
 struct cancel {
     std::vector<std::string> jobs;
     std::string reason;
@@ -267,7 +268,8 @@ struct job_news {
     std::string group;
     std::string data;  // JSON {"event":"job","id":…,"task":…,"state":…,"result":…|"error":…}
 };
-struct job_ended {
+inline constexpr std::string_view group_task = "madang.group";  // of the record that a group leaves
+struct job_ended {  // a job; or a group, for those who wait for it
     std::shared_ptr<const job_spec> spec;
     job_state state;
     std::uint32_t retries = 0;

@@ -97,7 +97,7 @@ job_answer job_book::apply(const job_commands::enqueue& what) {
             if (!ids.contains(id) && !jobs_.find(id, now.wall_ms)) return refuse("next");
     }
 
-    for (const auto& barrier : what.barriers) flow_.add_barrier(barrier);
+    for (const auto& barrier : what.barriers) flow_.put_barrier({barrier, 0, {}, {}, {}});
     enqueued taken;
     taken.jobs.reserve(what.answers.empty() ? what.jobs.size() : what.answers.size());
     std::vector<job_entry*> made;

@@ -43,16 +43,22 @@ void job_flow::begin(job_entry& job, const job_time& now) {
 }
 
 void job_flow::end(job_entry& job, job_state how, std::string result, job_error error, const job_time& now) {
+    will_end(job, how, std::move(result), std::move(error));
+    end_all(now);
+}
+
+void job_flow::will_end(job_entry& job, job_state how, std::string result, job_error error) {
     endings_.push_back({&job, how, std::move(result), std::move(error)});
+}
+
+void job_flow::end_all(const job_time& now) {
     while (!endings_.empty() || !tellings_.empty()) {
         if (!endings_.empty()) {
             auto next = std::move(endings_.back());
             endings_.pop_back();
             if (!next.job->is_over()) end_one(std::move(next), now);
         } else {
-            const auto next = std::move(tellings_.back());
-            tellings_.pop_back();
-            tell_one(next, now);
+            tell_barrier(now);
         }
     }
 }
@@ -166,10 +172,20 @@ void job_flow::lose_parent(const std::string& id, const job_time& now) {
 
 // ---- Barriers
 
-void job_flow::add_barrier(const barrier_spec& what) {
+// Its children are a row of their own: the barrier's is written at each end that it counts.
+void job_flow::put_barrier(barrier_record what) {
     std::string text;
-    encode(barrier_record{what, 0, {}, {}, {}}, text);
-    jobs_.rows().put(column::job_rows, keys::job_row(keys::row::barrier, what.id), std::move(text));
+    if (const auto children = std::exchange(what.spec.children, {}); !children.empty()) {
+        encode(children, text);
+        jobs_.rows().put(column::job_rows, keys::job_row(keys::row::children, what.spec.id), text);
+    }
+    encode(what, text);
+    jobs_.rows().put(column::job_rows, keys::job_row(keys::row::barrier, what.spec.id), std::move(text));
+}
+
+std::vector<std::string> job_flow::children_of(const std::string& barrier) const {
+    const auto value = jobs_.rows().get(column::job_rows, keys::job_row(keys::row::children, barrier));
+    return value ? decode_ids(*value).value_or(std::vector<std::string>()) : std::vector<std::string>();
 }
 
 std::optional<job_view> job_flow::view_barrier(const std::string& id) {
@@ -196,21 +212,30 @@ std::string job_flow::results_of(const barrier_record& barrier) {
     return all += ']';
 }
 
-void job_flow::tell_one(const telling& what, const job_time& now) {
-    const auto key = keys::job_row(keys::row::barrier, what.where.barrier);
+// What it is told at once is one change of its record.
+void job_flow::tell_barrier(const job_time& now) {
+    const auto id = tellings_.back().where.barrier;
+    const auto key = keys::job_row(keys::row::barrier, id);
     const auto value = jobs_.rows().get(column::job_rows, key);
-    auto barrier = value ? decode_barrier(what.where.barrier, *value) : std::nullopt;
+    auto barrier = value ? decode_barrier(id, *value) : std::nullopt;
+    telling what;
+    do {
+        what = std::move(tellings_.back());
+        tellings_.pop_back();
+        if (!barrier) continue;
+        ++barrier->ended;
+        if (what.well && barrier->failed.empty())
+            jobs_.rows().put(column::job_rows, keys::barrier_result(id, what.where.index),
+                             what.json.empty() ? "null" : what.json);
+        if (!what.well && barrier->failed.empty()) {
+            barrier->failed = what.job;
+            barrier->failed_task = what.task;
+            barrier->error = what.error;
+            barrier->error.trace.clear();
+        }
+    } while (!tellings_.empty() && tellings_.back().where.barrier == id &&
+             (!barrier || barrier->ended < barrier->spec.expected));
     if (!barrier) return;
-    ++barrier->ended;
-    if (what.well && barrier->failed.empty())
-        jobs_.rows().put(column::job_rows, keys::barrier_result(what.where.barrier, what.where.index),
-                         what.json.empty() ? "null" : what.json);
-    if (!what.well && barrier->failed.empty()) {
-        barrier->failed = what.job;
-        barrier->failed_task = what.task;
-        barrier->error = what.error;
-        barrier->error.trace.clear();
-    }
     if (barrier->ended < barrier->spec.expected) {
         std::string text;
         encode(*barrier, text);
@@ -248,6 +273,9 @@ void job_flow::leave_group(const barrier_record& barrier, std::string results, c
     spec->id = barrier.spec.id;
     spec->task = group_task;
     spec->enqueued_ms = now.wall_ms;
+    spec->children = children_of(spec->id);
+    if (!spec->children.empty())
+        jobs_.rows().remove(column::job_rows, keys::job_row(keys::row::children, spec->id));
     auto& job = jobs_.create(spec, now.wall_ms);
     job.status.upstream = job.status.told = true;
     job.status.ended_ms = now.wall_ms;
@@ -258,8 +286,9 @@ void job_flow::leave_group(const barrier_record& barrier, std::string results, c
             barrier.error.type,
             "job " + barrier.failed + " (" + barrier.failed_task + ") failed: " + barrier.error.message,
             {}};
-    jobs_.finish(job, barrier.failed.empty() ? job_state::success : job_state::failure,
-                 end_of(now.wall_ms, spec->result_ms));
+    const auto how = barrier.failed.empty() ? job_state::success : job_state::failure;
+    jobs_.finish(job, how, end_of(now.wall_ms, spec->result_ms));
+    ended_.push_back({spec, how, 0, 0, now.wall_ms, job.status.error.type});
 }
 
 // ---- Limits, news, views
@@ -301,6 +330,7 @@ job_view view_of(const job_spec& spec, const job_status& status, const job_lease
                  const job_time& now) {
     job_view view;
     view.spec = spec;
+    view.spec.children.clear();
     view.state = status.state;
     view.retries = status.retries;
     view.losses = status.losses;

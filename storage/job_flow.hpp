@@ -18,7 +18,6 @@ class job_flow {
         std::size_t args_bytes = 1 << 20;  // of what a job begins with after others: it fails beyond that
         std::int64_t dead_ms = 2'592'000'000;
     };
-    static constexpr std::string_view group_task = "madang.group";  // of the record that a group leaves
 
     job_flow(job_table& jobs, const limits& most) : jobs_(jobs), limits_(most) {}
 
@@ -26,9 +25,14 @@ class job_flow {
     void begin(job_entry& job, const job_time& now);
     // `result`: JSON of a success.
     void end(job_entry& job, job_state how, std::string result, job_error error, const job_time& now);
+    // The same of several at once: first they end, the last that was named first, so that none is over for
+    // what came before it; then those who wait for them are told.
+    void will_end(job_entry& job, job_state how, std::string result, job_error error);
+    void end_all(const job_time& now);
     // One that shares its limit may run instead of it.
     void release(const job_entry& job, const job_time& now);
-    void add_barrier(const barrier_spec& what);
+    void put_barrier(barrier_record what);
+    std::vector<std::string> children_of(const std::string& barrier) const;
     // What find() tells of a group that is not over; nothing: there is no such barrier.
     std::optional<job_view> view_barrier(const std::string& id);
 
@@ -45,13 +49,13 @@ class job_flow {
     };
     struct telling {
         barrier_place where;
-        bool well;
+        bool well = false;
         std::string json;       // well
         std::string job, task;  // otherwise: who failed
         job_error error;
     };
     void end_one(ending what, const job_time& now);
-    void tell_one(const telling& what, const job_time& now);
+    void tell_barrier(const job_time& now);
     void follow(const std::string& id, std::string_view first, const job_time& now);
     void overrun(const std::string& id, job_state how, job_error error, const job_time& now);
     void lose_parent(const std::string& id, const job_time& now);

@@ -36,7 +36,7 @@ std::optional<kept_chunk> chunk_of(std::string_view row) {
 std::size_t size_of(const moved_job& job) noexcept {
     const auto& spec = *job.spec;
     return 200 + spec.args.size() + spec.kwargs.size() + spec.headers.size() + job.status.args.size() +
-           job.status.result.size() + job.status.error.trace.size() +
+           job.status.result.size() + job.status.error.trace.size() + 40 * spec.children.size() +
            (job.checkpoint ? job.checkpoint->size() : 0);
 }
 
@@ -222,9 +222,12 @@ std::size_t job_moves::cut_barrier(const std::string& id, moved_workflow& into) 
     jobs_.rows().remove(column::job_rows, std::move(key));
     auto& moved = into.barriers.emplace_back();
     moved.what = std::move(*known);
+    moved.what.spec.children = flow_.children_of(id);
+    if (!moved.what.spec.children.empty())
+        jobs_.rows().remove(column::job_rows, keys::job_row(keys::row::children, id));
     auto prefix = keys::job_row(keys::row::barrier_result);
     byte_writer(prefix).text16(id);
-    std::size_t bytes = 100;
+    std::size_t bytes = 100 + 40 * moved.what.spec.children.size();
     std::vector<std::string> rows;
     jobs_.rows().scan(column::job_rows, prefix, [&](auto at, auto result) {
         byte_reader index(at.substr(prefix.size()));
@@ -460,12 +463,10 @@ void job_moves::put(moved_job& job, const job_chunk_head& head, std::uint64_t ba
 }
 
 void job_moves::put(moved_barrier& barrier) {
-    std::string text;
-    encode(barrier.what, text);
-    jobs_.rows().put(column::job_rows, keys::job_row(keys::row::barrier, barrier.what.spec.id), text);
+    const auto id = barrier.what.spec.id;
+    flow_.put_barrier(std::move(barrier.what));
     for (auto& [index, result] : barrier.results)
-        jobs_.rows().put(column::job_rows, keys::barrier_result(barrier.what.spec.id, index),
-                         std::move(result));
+        jobs_.rows().put(column::job_rows, keys::barrier_result(id, index), std::move(result));
 }
 
 void job_moves::count_unfinished(const std::string& schedule, int change) {

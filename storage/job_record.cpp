@@ -16,7 +16,7 @@ auto members(Spec& of, const job_spec*) {
                     of.retry.backoff_max_ms, of.retry.jitter, of.soft_limit_ms, of.hard_limit_ms, of.late_ack,
                     of.ignore_result, of.result_ms, of.in_process, of.limit.key, of.limit.rate,
                     of.limit.rate_ms, of.limit.at_once, of.notify_group, of.next, of.on_error, of.immutable,
-                    of.part_of);
+                    of.part_of, of.children);
 }
 template <class Status>
 auto members(Status& of, const job_status*) {
@@ -32,7 +32,7 @@ auto members(Lease& of, const job_lease_record*) {
 template <class Barrier>
 auto members(Barrier& of, const barrier_record*) {
     return std::tie(of.spec.expected, of.spec.bodies, of.spec.part_of, of.ended, of.failed, of.failed_task,
-                    of.error);
+                    of.error, of.spec.children);
 }
 template <class Counts>
 auto members(Counts& of, const queue_counts*) {
@@ -174,6 +174,11 @@ void encode(const job_spec& spec, const job_status& status, std::string& into) {
     write_members(out, into, status);
     write_members(out, into, spec);
 }
+void encode(const std::vector<std::string>& what, std::string& into) {
+    into.clear();
+    byte_writer out(into);
+    write(out, what);
+}
 void encode(const job_lease_record& what, std::string& into) { encode_members(what, into); }
 void encode(const std::vector<given_lease>& what, std::string& into) {
     into.clear();
@@ -215,6 +220,12 @@ std::optional<job_record> decode_job(std::string_view id, std::string_view value
         what->status.state > job_state::ignored || what->status.state == job_state::leased)
         what.reset();
     return what;
+}
+std::optional<std::vector<std::string>> decode_ids(std::string_view value) {
+    byte_reader in(value);
+    std::vector<std::string> what;
+    read(in, what);
+    return in.whole() ? std::optional(std::move(what)) : std::nullopt;
 }
 std::optional<job_lease_record> decode_lease(std::string_view value) {
     return decode_members<job_lease_record>(value);

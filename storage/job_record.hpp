@@ -114,6 +114,7 @@ struct term_record {
 
 // Over what `into` held.
 void encode(const job_spec& spec, const job_status& status, std::string& into);
+void encode(const std::vector<std::string>& what, std::string& into);  // ids
 void encode(const job_lease_record& what, std::string& into);
 void encode(const std::vector<given_lease>& what, std::string& into);
 void encode(const barrier_record& what, std::string& into);
@@ -127,6 +128,7 @@ void encode(const term_record& what, std::string& into);
 
 // Nothing: not what `encode` writes.
 std::optional<job_record> decode_job(std::string_view id, std::string_view value);
+std::optional<std::vector<std::string>> decode_ids(std::string_view value);
 std::optional<job_lease_record> decode_lease(std::string_view value);
 std::optional<std::vector<given_lease>> decode_leases(std::string_view value);
 std::optional<barrier_record> decode_barrier(std::string_view id, std::string_view value);
@@ -151,6 +153,7 @@ namespace keys {
 enum class row : char {
     barrier = 'B',         // barrier
     barrier_result = 'R',  // text16(barrier) index:u32
+    children = 'F',        // barrier: of a workflow whose answer named it
     checkpoint = 'C',      // job
     dead = 'D',            // wall_ms:i64 job: forgotten then
     due_elapsed = 'E',     // elapsed_ms:i64 job

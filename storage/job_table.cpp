@@ -11,7 +11,7 @@ namespace {
 
 std::size_t size_of(const job_spec& spec) noexcept {
     return sizeof spec + spec.id.size() + spec.task.size() + spec.args.size() + spec.kwargs.size() +
-           spec.headers.size() + 64;
+           spec.headers.size() + 2 * sizeof(std::string) * spec.children.size() + 64;
 }
 std::size_t size_of(const job_entry& job) noexcept {
     return sizeof job + size_of(*job.spec) + job.status.args.size() + job.status.result.size();

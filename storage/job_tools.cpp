@@ -64,6 +64,10 @@ std::optional<json> about_row(std::string_view key, std::string_view value) {
             if (!in.whole()) return {};
             return json{{"kind", "result"}, {"barrier", barrier}, {"index", index}, {"result", value}};
         }
+        case keys::row::children:
+            if (const auto what = decode_ids(value))
+                return json{{"kind", "children"}, {"barrier", name}, {"jobs", *what}};
+            return {};
         case keys::row::checkpoint:
             return json{{"kind", "checkpoint"}, {"job", name}, {"bytes", value.size()}};
         case keys::row::dead:
@@ -270,6 +274,10 @@ class job_check {
                 break;
             case keys::row::lease:
                 if (!in_.get(column::jobs, name).value()) problem_(name, "a lease of no job");
+                break;
+            case keys::row::children:
+                if (!in_.get(column::job_rows, keys::job_row(keys::row::barrier, name)).value())
+                    problem_(name, "the jobs of a group that is not there");
                 break;
             case keys::row::counts:
                 if (const auto what = decode_counts(value)) stored_[std::string(name)] = *what;

@@ -359,7 +359,9 @@ void add_job_commands(CLI::App& app, job_command_values& into) {
         ->check(terminal::whole_number(1, terminal::most_listed));
     list->add_option("--after", into.after, "the next page");
 
-    auto* cancel = verb(job, "cancel", "Cancel jobs, wherever they are");
+    auto* cancel =
+        verb(job, "cancel",
+             "Cancel jobs, wherever they are, and workflows by the id that they were answered with");
     cancel->add_option("ID", into.ids)->required();
     cancel->add_option("--reason", into.reason, "a short text, kept with the job");
     for (const auto& [name, help] : {std::pair{"requeue", "Dead letters back to their queues"},

@@ -80,13 +80,13 @@ struct job_spec {
     std::string task;      // 1-255 bytes, likewise
     std::string queue;
     std::uint8_t priority = 0;      // 0-9; 9 goes first
+    bool waits = false;             // begins when a job before it says so, not by itself
     std::string args = "[]";        // a JSON array
     std::string kwargs = "{}";      // a JSON object
     std::string headers;            // a JSON object or ""
     std::string correlation_id;     // of the request that it came from
     std::string parent, root;       // jobs; root: of the workflow, or the job itself
     std::int64_t enqueued_ms = 0;   // Unix time
-    bool waits = false;             // begins when a job before it says so, not by itself
     std::int64_t eta_ms = 0;        // not before this Unix time; 0: now
     std::int64_t countdown_ms = 0;  // not before so much has passed; of the two one at most
     std::int64_t expires_ms = 0;    // Unix time after which it is not begun any more: revoked; 0: never
@@ -97,17 +97,19 @@ struct job_spec {
     std::uint32_t hard_limit_ms = 0;
     bool late_ack = true;  // false: its worker's death is a failure, not a second run
     bool ignore_result = false;
-    std::int64_t result_ms = 86'400'000;  // what is known of it stays so long after its end
     bool in_process = false;
+    bool immutable = false;               // takes no results
+    std::int64_t result_ms = 86'400'000;  // what is known of it stays so long after its end
     job_limit limit;
     std::string notify_group;  // told of progress and end; "": nobody
     // Begun when this one succeeds, with its result before their own arguments (not those that are
     // immutable); when it does not: over with it.
     std::vector<std::string> next;
     std::vector<std::string>
-        on_error;            // begun when it fails, with [{"id":…,"task":…,"error":{…}}] before theirs
-    bool immutable = false;  // takes no results
-    barrier_place part_of;   // told of its end
+        on_error;           // begun when it fails, with [{"id":…,"task":…,"error":{…}}] before theirs
+    barrier_place part_of;  // told of its end
+    // Where a workflow's answer names this one: the ids of all its jobs. Not told by find().
+    std::vector<std::string> children;
     friend bool operator==(const job_spec&, const job_spec&) = default;
 };
 
@@ -116,8 +118,9 @@ struct job_spec {
 struct barrier_spec {
     std::string id;
     std::uint32_t expected = 0;
-    std::vector<std::string> bodies;  // none: a group, of which only the results are wanted
-    barrier_place part_of;            // without bodies: the outer one is told the array
+    std::vector<std::string> bodies;      // none: a group, of which only the results are wanted
+    barrier_place part_of;                // without bodies: the outer one is told the array
+    std::vector<std::string> children{};  // as a job's
     friend bool operator==(const barrier_spec&, const barrier_spec&) = default;
 };
 
@@ -253,8 +256,8 @@ class job_port {
     using answer = std::function<void(result<T>)>;
 
     virtual void enqueue(enqueue_request what, answer<enqueued> done) = 0;
-    // Those that have not begun are revoked; those that run are told, then limited, then killed. How many
-    // were not over.
+    // Those that have not begun are revoked; those that run are told, then limited, then killed. The id that
+    // a workflow was answered with: all its jobs. How many were not over.
     virtual void cancel(std::vector<std::string> ids, std::string reason, answer<std::size_t> done) = 0;
     // Waits, at most so long, until it is over.
     virtual void find(std::string id, std::chrono::milliseconds wait, answer<job_view> done) = 0;

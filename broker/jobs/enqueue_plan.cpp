@@ -1,5 +1,6 @@
 #include "broker/jobs/enqueue_plan.hpp"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "broker/jobs/job_values.hpp"
@@ -48,6 +49,7 @@ class planner {
             answer.id = answer_of(top);
             if (top.what == node::kind::job && jobs_.size() == first + 1) continue;
             for (auto job = first; job < jobs_.size(); ++job) answer.children.push_back(jobs_[job]->id);
+            if (top.what != node::kind::job) children_of(top) = answer.children;
         }
         return enqueue_plan{{jobs_.begin(), jobs_.end()}, std::move(barriers_), std::move(answers_)};
     }
@@ -188,6 +190,15 @@ class planner {
     const std::string& answer_of(const node& of) const {
         if (of.what == node::kind::job) return jobs_[of.job]->id;
         return of.what == node::kind::chain ? answer_of(of.parts.back()) : of.barrier;
+    }
+
+    // Of what the answer names.
+    std::vector<std::string>& children_of(const node& of) {
+        if (of.what == node::kind::job) return jobs_[of.job]->children;
+        if (of.what == node::kind::chain) return children_of(of.parts.back());
+        return std::find_if(barriers_.begin(), barriers_.end(),
+                            [&](const barrier_spec& each) { return each.id == of.barrier; })
+            ->children;
     }
 
     // Who begins when this part of a workflow does.

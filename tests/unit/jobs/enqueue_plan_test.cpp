@@ -337,6 +337,8 @@ TEST_F(EnqueuePlan, AChainHandsOnItsResults) {
     EXPECT_TRUE(named(made, "C").waits);
     EXPECT_EQ(made.answers[0].id, "C");
     EXPECT_THAT(made.answers[0].children, ElementsAre("A", "B", "C"));
+    EXPECT_THAT(named(made, "C").children, ElementsAre("A", "B", "C"));
+    EXPECT_THAT(named(made, "A").children, IsEmpty());
     EXPECT_EQ(named(made, "A").parent, "");
     EXPECT_EQ(named(made, "B").parent, "A");
     EXPECT_EQ(named(made, "C").parent, "B");
@@ -346,12 +348,22 @@ TEST_F(EnqueuePlan, AChainHandsOnItsResults) {
 TEST_F(EnqueuePlan, AGroupHasABarrierForItsResults) {
     const auto made = plan(R"({"group":[{"task":"a","id":"A"},{"task":"b","id":"B"}]})");
     ASSERT_EQ(made.barriers.size(), 1u);
-    EXPECT_EQ(made.barriers[0], (barrier_spec{made.answers[0].id, 2, {}, {}}));
+    EXPECT_EQ(made.barriers[0], (barrier_spec{made.answers[0].id, 2, {}, {}, {"A", "B"}}));
     EXPECT_EQ(named(made, "A").part_of, (barrier_place{made.answers[0].id, 0}));
     EXPECT_EQ(named(made, "B").part_of, (barrier_place{made.answers[0].id, 1}));
     EXPECT_FALSE(named(made, "A").waits);
     EXPECT_FALSE(named(made, "B").waits);
     EXPECT_THAT(made.answers[0].children, ElementsAre("A", "B"));
+}
+
+TEST_F(EnqueuePlan, WhatAWorkflowIsAnsweredWithKnowsAllItsJobs) {
+    const auto made = plan(
+        R"({"chain":[{"group":[{"task":"a","id":"A"}]},{"group":[{"task":"b","id":"B","link":{"task":"c","id":"C"}}]}]})");
+    ASSERT_EQ(made.barriers.size(), 2u);
+    for (const auto& each : made.barriers)
+        EXPECT_EQ(each.children.size(), each.id == made.answers[0].id ? 3u : 0u) << each.id;
+    // One that stands alone is cancelled by itself: what it would begin is over with it.
+    EXPECT_THAT(named(plan(R"({"task":"a","id":"A","link":{"task":"c"}})"), "A").children, IsEmpty());
 }
 
 TEST_F(EnqueuePlan, AChordsBodyWaitsForItsHeader) {

@@ -231,6 +231,14 @@ TEST_F(JobsTest, AreCancelledAtEveryStage) {
     EXPECT_FALSE(server.cancel_job(waiting));
     server.advance(1h);
     EXPECT_EQ(server.job(waiting).state, "REVOKED");
+    // A workflow by the id that it was answered with.
+    const auto last = server.enqueue(chain({signature("add", 1, 2).id("first"), signature("add", 3)}));
+    EXPECT_TRUE(server.cancel_job(last));
+    EXPECT_FALSE(server.cancel_job(last));
+    const auto both = server.enqueue(group({signature("note").id("one"), signature("note").id("two")}));
+    EXPECT_TRUE(server.cancel_job(both));
+    server.advance(0ms);
+    for (const auto* each : {"first", "one", "two"}) EXPECT_EQ(server.job(each).state, "REVOKED") << each;
 
     int turns = 0;
     task("long", [&](Job& job) {

@@ -75,10 +75,22 @@ class job_model {
                 specs.push_back(spec("h" + number + "-" + std::to_string(i)));
                 specs.back().part_of = {"b" + number, i};
             }
-            specs.push_back(spec("body" + number));
-            specs.back().waits = true;
+            barrier_spec barrier{"b" + number, 3, {}, {}, {}};
+            std::vector<std::string> all;
+            for (const auto& each : specs) all.push_back(each.id);
+            if (any(2) == 0) {
+                barrier.children = all;
+            } else {
+                barrier.bodies = {"body" + number};
+                specs.push_back(spec("body" + number));
+                specs.back().waits = true;
+                if (any(2) == 0) {
+                    all.push_back("body" + number);
+                    specs.back().children = all;
+                }
+            }
             auto what = enqueue(specs, now());
-            what.barriers.push_back({"b" + number, 3, {"body" + number}, {}});
+            what.barriers.push_back(std::move(barrier));
             to.push_back(std::move(what));
         } else if (kind == 4 && !known_.empty()) {
             auto id = known_.begin();
@@ -152,6 +164,8 @@ class job_model {
             if (const auto* what = std::get_if<jc::enqueue>(&commands[i])) {
                 EXPECT_TRUE(answers[i]);
                 for (const auto& job : what->jobs) known_.insert(job->id);
+                for (const auto& each : what->barriers)
+                    if (each.bodies.empty()) known_.insert(each.id);
             }
         if (auto effects = book_->end_round()) {
             for (const auto& each : effects->assigned) {

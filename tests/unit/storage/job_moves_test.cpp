@@ -178,6 +178,21 @@ TEST_P(JobMoves, AWorkflowEndsWhereItWent) {
     EXPECT_EQ(body[0].args, "[[10,11,11]]");
 }
 
+TEST_P(JobMoves, AWorkflowIsCancelledWhereItWent) {
+    auto one = spec("one"), two = spec("two");
+    one.part_of = {"g", 0}, two.part_of = {"g", 1};
+    auto what = enqueue({one, two});
+    what.barriers.push_back({"g", 2, {}, {}, {"one", "two"}});
+    a_.ask(what).value();
+    auto first = spec("first");
+    first.next = {"last"};
+    auto last = waiting("last");
+    last.children = {"first", "last"};
+    a_.put({first, last});
+    EXPECT_EQ(move(a_, b_).jobs, 4U);
+    EXPECT_EQ(job_as<std::uint64_t>(b_.ask(jc::cancel{{"g", "last"}, "", at(1)})), 4U);
+}
+
 TEST_P(JobMoves, AChunkHasSoManyJobsAndWholeWorkflows) {
     std::vector<job_spec> chain;
     for (int i = 0; i < 5; ++i) {

@@ -54,6 +54,7 @@ job_spec full_spec() {
     what.on_error = {"z"};
     what.immutable = true;
     what.part_of = {"b", 15};
+    what.children = {"k", "l"};
     return what;
 }
 job_status full_status() {
@@ -97,6 +98,7 @@ std::vector<kept> all() {
     barrier.failed = "f";
     barrier.failed_task = "t";
     barrier.error = {"E", "m", ""};
+    barrier.spec.children = {"k"};
     const job_lease_record lease{1, 2, 3, "w"};
     std::vector<kept> list{
         {"job", encoded(full_spec(), full_status())},
@@ -104,6 +106,7 @@ std::vector<kept> all() {
         {"lease", encoded(lease)},
         {"leases", encoded(std::vector<given_lease>{{"a", lease}, {"b", lease}})},
         {"barrier", encoded(barrier)},
+        {"children", encoded(std::vector<std::string>{"k", "l"})},
         {"counts", encoded(queue_counts{1, 2, 3, 4, 5})},
         {"schedule", encoded(schedule_record{"{}", "api", 1, 2, 3, 4})},
         {"meta", encoded(book_meta{1, 2, 3, 4})},
@@ -115,8 +118,9 @@ std::vector<kept> all() {
         {"key.news", keys::job_row(row::news, 1)},
         {"key.leases", keys::job_row(row::leases, 1)},
     };
-    for (const auto each : {row::barrier, row::checkpoint, row::lease, row::meta, row::paused, row::counts,
-                            row::schedule, row::start, row::sweep, row::idempotency, row::unique, row::rate})
+    for (const auto each :
+         {row::barrier, row::children, row::checkpoint, row::lease, row::meta, row::paused, row::counts,
+          row::schedule, row::start, row::sweep, row::idempotency, row::unique, row::rate})
         list.push_back({std::string("key.") + static_cast<char>(each), keys::job_row(each, "n")});
     for (const auto each : {row::dead, row::due_elapsed, row::due_wall, row::expiry})
         list.push_back({std::string("key.") + static_cast<char>(each), keys::job_row(each, 1, "n")});
@@ -170,6 +174,7 @@ TEST(JobRecord, WhatIsReadIsWhatWasWrittenAndWhole) {
         }
         if (name == "barrier")
             expect_whole(bytes, [](auto value) { return decode_barrier("b", value).has_value(); });
+        if (name == "children") expect_whole(bytes, [](auto value) { return decode_ids(value).has_value(); });
         if (name == "counts")
             expect_whole(bytes, [](auto value) { return decode_counts(value).has_value(); });
         if (name == "schedule")

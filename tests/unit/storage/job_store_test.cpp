@@ -362,7 +362,31 @@ TEST_P(JobStore, CancelledJobsAreRevokedOrTold) {
     EXPECT_EQ(queue("q").ready + queue("q").scheduled + queue("q").leased, 0u);
 }
 
-TEST_P(JobStore, AGroupIsNoJobThatCanBeCancelled) {
+TEST_P(JobStore, AGroupIsCancelledByItsId) {
+    auto late = spec("late"), runs = spec("runs"), ready = spec("ready");
+    late.countdown_ms = 1000;
+    late.part_of = {"g", 0}, runs.part_of = {"g", 1}, ready.part_of = {"g", 2};
+    auto what = enqueue({runs, ready, late, spec("other")});
+    what.barriers.push_back({"g", 3, {}, {}, {"late", "runs", "ready"}});
+    ask(std::move(what)).value();
+    const auto lease = take_one();
+    heard_.taken();
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"g"}, "enough", at(1)})), 3u);
+    EXPECT_EQ(heard_.taken().cancelled.size(), 1u);
+    for (const auto* each : {"ready", "late"}) {
+        EXPECT_EQ(state(each), job_state::revoked);
+        EXPECT_EQ(find(each).error, (job_error{"Cancelled", "enough", {}}));
+    }
+    EXPECT_EQ(state("g"), job_state::waiting);  // for the one that runs
+    ask(failed(lease, verdict::retry, 10)).value();
+    EXPECT_EQ(state("runs"), job_state::revoked);
+    EXPECT_EQ(state("g"), job_state::failure);
+    EXPECT_EQ(find("g").error.type, "Cancelled");
+    EXPECT_EQ(state("other"), job_state::ready);
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"g"}, "enough", at(3)})), 0u);  // it is over
+}
+
+TEST_P(JobStore, AGroupWithinAWorkflowIsNoJobThatCanBeCancelled) {
     auto member = spec("member");
     member.part_of = {"g", 0};
     auto what = enqueue({member, spec("alone")});
@@ -370,10 +394,18 @@ TEST_P(JobStore, AGroupIsNoJobThatCanBeCancelled) {
     ask(std::move(what)).value();
     const auto done = ask(jc::cancel{{"alone", "g"}, "enough", at(1)});
     ASSERT_FALSE(done);
-    EXPECT_EQ(done.error().detail, "id: g is a group, which is no job: cancel its children");
+    EXPECT_THAT(done.error().detail, HasSubstr("id: g is a group within a workflow"));
     EXPECT_EQ(state("alone"), job_state::ready);  // all or nothing
-    ask(jc::cancel{{"member"}, "enough", at(2)}).value();
-    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"g"}, "enough", at(3)})), 0u);  // it is over
+}
+
+TEST_P(JobStore, SeveralWorkflowsAreCancelledAsFarAsOneWriteGoes) {
+    auto large = spec("large");
+    large.children.assign(30'000, "nobody");
+    large.children.push_back("large");
+    put({large, spec("small")});
+    EXPECT_EQ(refused(jc::cancel{{"large", "small", "large"}, "", at(1)}), errc::limit_exceeded);
+    EXPECT_EQ(state("small"), job_state::ready);
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"large", "small"}, "", at(2)})), 2u);
 }
 
 TEST_P(JobStore, OnlyAttemptsThatAreMadeAgainAreRetries) {
@@ -742,7 +774,12 @@ TEST_P(JobStore, AGroupLeavesItsResultsUnderItsId) {
     ask(what).value();
     EXPECT_EQ(state("g"), job_state::waiting);
     run("1");
-    run("2");
+    heard_.taken();
+    const auto lease = take_one();
+    ask(succeed(lease, "2")).value();
+    std::vector<std::string> ended;  // those who wait for it are told
+    for (const auto& each : heard_.taken().ended) ended.push_back(each.spec->id);
+    EXPECT_THAT(ended, ElementsAre("b", "g"));
     EXPECT_EQ(state("g"), job_state::success);
     EXPECT_EQ(find("g").result, "[1,2]");
 }
@@ -758,6 +795,87 @@ TEST_P(JobStore, ABarrierTellsTheOuterOne) {
     ask(what).value();
     for (const auto* each : {"1", "2", "3"}) run(each);
     EXPECT_EQ(take(1).at(0).args, "[[[1,2],3]]");
+}
+
+TEST_P(JobStore, AWorkflowIsCancelledFromItsLastJobOn) {
+    auto first = spec("first"), second = spec("second"), last = spec("last");
+    first.next = {"second"}, second.next = {"last"};
+    second.waits = last.waits = true;
+    last.children = {"first", "second", "last"};
+    ask(enqueue({first, second, last})).value();
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"last"}, "enough", at(1)})), 3u);
+    for (const auto* each : {"first", "second", "last"})  // none for what came before it
+        EXPECT_EQ(find(each).error, (job_error{"Cancelled", "enough", {}})) << each;
+    EXPECT_TRUE(find("last").spec.children.empty());
+}
+
+TEST_P(JobStore, AWorkflowIsCancelledWhateverStageItsJobsAreAt) {
+    auto what = chord(7);
+    std::vector<job_spec> all;
+    for (const auto& each : what.jobs) all.push_back(*each);
+    for (const auto& each : all) all.back().children.push_back(each.id);
+    all[1].countdown_ms = 1000;
+    all[2].priority = 9;
+    all[3].priority = 8;
+    all[4].priority = all[5].priority = 7;
+    all[4].limit = all[5].limit = {"limit", 0, 0, 1};
+    all[6].priority = 6;
+    auto barriers = std::move(what.barriers);
+    what = enqueue(all);
+    what.barriers = std::move(barriers);
+    ask(std::move(what)).value();
+    ask(succeed(take_one())).value();                       // h2
+    ask(failed(take_one(), verdict::retry, 5000)).value();  // h3
+    const auto runs = take(2);                              // h4, h6; h5 is parked
+    ASSERT_EQ(runs.size(), 2u);
+    const std::map<std::string, job_state> before{{"h0", job_state::ready},   {"h1", job_state::scheduled},
+                                                  {"h2", job_state::success}, {"h3", job_state::scheduled},
+                                                  {"h4", job_state::leased},  {"h5", job_state::parked},
+                                                  {"h6", job_state::leased},  {"body", job_state::waiting}};
+    for (const auto& [id, wanted] : before) EXPECT_EQ(state(id), wanted) << id;
+    heard_.taken();
+
+    const auto cancel = [&] {
+        return job_as<std::uint64_t>(ask(jc::cancel{{"body", "h6"}, "enough", at(1)}));
+    };
+    EXPECT_EQ(cancel(), 7u);
+    EXPECT_EQ(heard_.taken().cancelled.size(), 2u);
+    for (const auto* each : {"h0", "h1", "h3", "h5", "body"}) {
+        EXPECT_EQ(state(each), job_state::revoked) << each;
+        EXPECT_EQ(find(each).error, (job_error{"Cancelled", "enough", {}})) << each;
+    }
+    EXPECT_EQ(state("h2"), job_state::success);
+    EXPECT_EQ(cancel(), 2u);  // that run still
+    ask(jc::lose{{{"h4", runs[0].token}}, {"WorkerLostError", "", {}}, 3, false, at(2)}).value();
+    ask(succeed({"h6", runs[1].token}, "1", at(2))).value();
+    EXPECT_EQ(state("h4"), job_state::revoked);
+    EXPECT_EQ(state("h6"), job_state::success);
+    EXPECT_EQ(cancel(), 0u);
+    tick(at(10'000));
+    EXPECT_THAT(taken_ids(10, at(10'000)), IsEmpty());
+    const auto left = queue("q");
+    EXPECT_EQ(left.ready + left.scheduled + left.leased + left.parked + left.dead, 0u);
+}
+
+// Groups after one another: each end of the first is counted in a record that names all of the second.
+TEST_P(JobStore, ALargeWorkflowIsCancelledInOneWrite) {
+    constexpr std::uint32_t each_has = 4000;
+    std::vector<job_spec> all;
+    barrier_spec first{"first", each_has, {}, {}, {}}, second{"second", each_has, {}, {}, {}};
+    for (std::uint32_t i = 0; i < 2 * each_has; ++i) {
+        auto& one = all.emplace_back(spec("j" + std::to_string(i)));
+        one.waits = i >= each_has;
+        one.part_of = {one.waits ? "second" : "first", i % each_has};
+        if (one.waits) first.bodies.push_back(one.id);
+        second.children.push_back(one.id);
+    }
+    auto what = enqueue(std::move(all));
+    what.barriers = {first, second};
+    ask(std::move(what)).value();
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"second"}, "enough", at(1)})), 2 * each_has);
+    EXPECT_EQ(state("second"), job_state::failure);
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::cancel{{"second"}, "enough", at(1)})), 0u);
+    EXPECT_EQ(queue("q").ready, 0u);
 }
 
 TEST_P(JobStore, ACancelledHeaderDoesNotLeaveItsChordHanging) {

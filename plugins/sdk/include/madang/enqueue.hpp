@@ -97,7 +97,8 @@ class Jobs {
                      Done done = nullptr) const {
         return enqueue_text(detail::list_of(what).dump(), options, std::move(done));
     }
-    // Whatever stage it is at. done(const Cancelled&), or none.
+    // Whatever stage it is at; all jobs of a workflow, by the id that it was answered with.
+    // done(const Cancelled&), or none.
     template <class Done = std::nullptr_t>
     bool cancel(std::string_view id, std::string_view reason, Done done = nullptr) const {
         return ask<Cancelled>(

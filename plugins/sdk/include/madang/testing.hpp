@@ -152,7 +152,7 @@ class Server {
             if (task.empty() || each.known.task == task) list.push_back(each.known);
         return list;
     }
-    // Also while it runs, from on_progress.
+    // A job, also while it runs, from on_progress; or a workflow, by the id that it was answered with.
     bool cancel_job(std::string_view id) { return core_.jobs().cancel(id) != 0; }
     void reach_soft_limit(std::string_view id) {
         auto* found = core_.jobs().find_or_null(id);

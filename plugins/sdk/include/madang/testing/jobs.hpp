@@ -53,6 +53,7 @@ class JobEngine {
             std::vector<std::string> ids;
             name_all(each, ids);
             const auto starts = add(each, {}, {}, correlation_id, ids.front());
+            if (!each.contains("task")) workflows_[answer_id(each)] = ids;
             answers.push_back({{"id", answer_id(each)},
                                {"duplicate", false},
                                {"children", ids.size() == 1 ? json::array() : json(ids)}});
@@ -68,15 +69,13 @@ class JobEngine {
     const std::deque<KitJob>& jobs() const noexcept { return jobs_; }
     KitJob* running() const noexcept { return running_; }
 
-    // 1: it was not over.
+    // How many were not over: the job, or the workflow's that was answered with this id.
     std::size_t cancel(std::string_view id) {
-        KitJob* job = find_or_null(id);
-        if (job == nullptr || job->known.over()) return 0;
-        if (job->runs)
-            job->stop = MADANG_JOB_CANCELLED;
-        else
-            finish(*job, "REVOKED");
-        return 1;
+        const auto found = workflows_.find(id);
+        if (found == workflows_.end()) return cancel_one(id);
+        std::size_t count = 0;
+        for (auto at = found->second.rbegin(); at != found->second.rend(); ++at) count += cancel_one(*at);
+        return count;
     }
     // When something is due next; nothing: never.
     std::optional<std::uint64_t> next_due() const {
@@ -128,6 +127,15 @@ class JobEngine {
 
   private:
     KitJob& find(std::string_view id) { return *find_or_null(id); }
+    std::size_t cancel_one(std::string_view id) {
+        KitJob* job = find_or_null(id);
+        if (job == nullptr || job->known.over()) return 0;
+        if (job->runs)
+            job->stop = MADANG_JOB_CANCELLED;
+        else
+            finish(*job, "REVOKED");
+        return 1;
+    }
     static bool waiting(const KitJob& job) { return !job.known.waits && !job.runs && !job.known.over(); }
     static json error_of(const TestJob& known) {
         return {{"type", known.error_type}, {"message", known.error}};
@@ -415,6 +423,7 @@ class JobEngine {
 
     std::deque<KitJob> jobs_;  // addresses are stable: tasks hold theirs
     std::deque<Barrier> barriers_;
+    std::map<std::string, std::vector<std::string>, std::less<>> workflows_;  // their jobs, by their answers
     KitJob* running_ = nullptr;
     std::uint64_t last_job_ = 0, last_group_ = 0, last_sequence_ = 0;
 };
