@@ -28,6 +28,8 @@ class subscriber {
     void aim(std::uint16_t port) { port_ = port; }
     // What is due by the clock: connecting again, giving up a silent connection.
     void tick(steady::time_point now);
+    // Its connection is lost, on our side.
+    void lose(steady::time_point now);
     // Its socket is ready. Throws std::runtime_error when what came is not what the protocol promises.
     void pump(steady::time_point now);
 
@@ -38,7 +40,6 @@ class subscriber {
     std::uint64_t offset() const { return offset_; }
 
   private:
-    void lose(steady::time_point now);
     void subscribe();
     void line(std::string_view text);
     void subscribed(const nlohmann::json& result);
