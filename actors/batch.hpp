@@ -31,7 +31,7 @@ struct event {
     std::int64_t time_ms = 0;
     std::shared_ptr<const publication_extra> extra = {};
     std::shared_ptr<const client_info> who = {};
-    payload request_id = {};  // of the request on whose behalf it was sent; empty: none
+    payload origin = {};  // on whose behalf it was sent (broker/core/trace_context.hpp); empty: nobody's
     // Of joins and leaves, and never on its way to another node. `resident`: whoever came or left is
     // connected to this node. `only_here`: other nodes' members are told by their own.
     bool resident = false;

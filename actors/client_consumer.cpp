@@ -149,7 +149,19 @@ void client_consumer::ask_publish(const known_client& who, std::string group, bo
 }
 void client_consumer::ask_rpc(const known_client& who, std::string method, std::string data,
                               gate_answer<rpc_answer> done) {
-    services_.gate.rpc(who, std::move(method), std::move(data), here<verdict<rpc_answer>>(std::move(done)));
+    const auto* work = traced_work::current();
+    if (work == nullptr || !work->sampled())
+        return services_.gate.rpc(who, std::move(method), std::move(data),
+                                  here<verdict<rpc_answer>>(std::move(done)));
+    const auto span = std::make_shared<open_span>(*work, span_kind::internal, "rpc");
+    span->set("rpc.method", method);
+    const traced_work mine(span->work());
+    services_.gate.rpc(who, std::move(method), std::move(data),
+                       here<verdict<rpc_answer>>([span, done = std::move(done)](auto answer) {
+                           if (!answer.yes) span->fail(answer.no.text());
+                           span->end();
+                           done(std::move(answer));
+                       }));
 }
 result<void> client_consumer::may_see_presence(const known_client& who, std::string_view group,
                                                bool subscribed) {

@@ -179,11 +179,12 @@ class connection final : public connection_port,
     madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) override;
     void timer_cancel(std::uint64_t id) override;
     void report_error(std::string_view where, std::string_view what) override;
-    std::function<void(std::function<void()>)> poster() override;
+    std::function<void(std::function<void()>)> poster() override { return in_this_trace(plain_poster()); }
     std::optional<publication> current_publication() const override;
 
     // -- request_source
     payload request_id() const override;
+    work_trace trace() const override;
 
     // -- group_member
     void deliver(const batch& what, std::size_t from, std::size_t to, delivery how) override;
@@ -193,6 +194,7 @@ class connection final : public connection_port,
     const std::shared_ptr<const session_entry>& entry() const noexcept { return entry_; }
     client_member* client() const noexcept { return client_; }
     void set_client(client_member* who) noexcept { client_ = who; }  // by its consumer, while that lives
+    std::function<void(std::function<void()>)> plain_poster();       // of nobody's trace
     madang_status join(std::string_view group, delivery how, std::shared_ptr<const member_info> info);
     madang_status subscribe(std::string_view group, std::shared_ptr<const member_info> info,
                             std::shared_ptr<subscribe_ticket> ask);
@@ -233,8 +235,8 @@ class connection final : public connection_port,
     // On whose behalf the consumer is called: of the request that sent the event it handles, else its own.
     std::string_view sent_by() const noexcept {
         const auto* about = current();
-        return about != nullptr && about->request_id ? about->request_id.bytes()
-                                                     : scope_.get(scope_field::request_id);
+        return about != nullptr && about->origin ? request_id_of(about->origin.bytes())
+                                                 : scope_.get(scope_field::request_id);
     }
     void leave_for(state next) noexcept;
     madang_status may_join(std::string_view group) const noexcept;
@@ -246,6 +248,8 @@ class connection final : public connection_port,
     void on_writable(bool alive) override;
     void flush() override;
     bool on_message(ws_opcode opcode, std::string_view bytes) override;
+    bool receive_traced(madang_frame kind, const payload& message);
+    open_span message_span(std::size_t bytes) const;
     void on_ping(std::string_view bytes) override;
     void on_pong(std::string_view bytes) override;
     void on_close(std::uint16_t code, std::string_view reason) override;

@@ -84,6 +84,7 @@ void connection::on_event(const event& e) {
     const auto& type = *route_->consumer;
     if (consumer_gone_) return;
     if (sync_) {
+        const traced_work mine(delivery_of(loop_.tracing(), e.origin.bytes()));
         const bool drop_oldest = route_->outbox_limits.policy != outbox_policy::disconnect;
         switch (sync_->enqueue(
             {"event",
@@ -333,13 +334,20 @@ payload connection::request_id() const {
     return request_id_;
 }
 
+// Of the event that the consumer handles.
+work_trace connection::trace() const {
+    if (loop_.tracing() == nullptr) return {};
+    const auto* about = current();
+    return about != nullptr ? delivery_of(loop_.tracing(), about->origin.bytes()) : work_trace{};
+}
+
 std::optional<publication> connection::current_publication() const {
     const auto* about = current();
     if (about == nullptr || about->what != event::kind::publication) return std::nullopt;
     return to_publication(*about);
 }
 
-std::function<void(std::function<void()>)> connection::poster() {
+std::function<void(std::function<void()>)> connection::plain_poster() {
     return [&services = services_, id = member_id_](std::function<void()> fn) {
         services.post(id, [fn = std::move(fn)](connection& who) { who.run("answer", fn); });
     };

@@ -89,6 +89,7 @@ bool connection::on_message(ws_opcode opcode, std::string_view bytes) {
     const auto kind = opcode == ws_opcode::text ? MADANG_TEXT : MADANG_BINARY;
     const auto message =
         payload::copy_of(bytes, kind == MADANG_TEXT ? payload::frame::text : payload::frame::binary);
+    if (loop_.tracing() != nullptr && receive_traced(kind, message)) return !must_pause();
     if (sync_)
         sync_->enqueue(
             {"receive", [c = &type, kind,
@@ -97,6 +98,40 @@ bool connection::on_message(ws_opcode opcode, std::string_view bytes) {
     else
         call("receive", [&](madang_consumer* c) { return type.receive(c, kind, to_abi(message)); });
     return !must_pause();
+}
+
+// False: it belongs to no trace, and nothing was done.
+bool connection::receive_traced(madang_frame kind, const payload& message) {
+    auto span = message_span(message.bytes().size());
+    if (span.work().by == nullptr) return false;
+    const auto receive = [c = route_->consumer, kind, message](madang_consumer* consumer, open_span& span) {
+        const auto status = c->receive(consumer, kind, to_abi(message));
+        if (status != MADANG_OK) span.fail("the handler failed");
+        span.end();
+        return status;
+    };
+    const traced_work mine(span.work());
+    if (sync_) {
+        const auto shared = std::make_shared<open_span>(std::move(span));
+        sync_->enqueue({"receive", [receive, shared](auto& consumer) { return receive(consumer, *shared); }},
+                       static_cast<std::size_t>(-1), false);
+    } else {
+        call("receive", [&](madang_consumer* consumer) { return receive(consumer, span); });
+    }
+    return true;
+}
+
+// A child of what the handshake's traceparent names, where it has one; else a trace of its own, or none.
+open_span connection::message_span(std::size_t bytes) const {
+    open_span span(*loop_.tracing(), parse_traceparent(scope_.header("traceparent")), span_kind::consumer,
+                   "message");
+    if (!span) return span;
+    span.set("messaging.system", "madang");
+    span.set("messaging.message.body.size", static_cast<std::int64_t>(bytes));
+    span.set("madang.consumer", route_->label);
+    span.set("url.path", scope_.get(scope_field::path));
+    span.set("madang.request_id", scope_.get(scope_field::request_id));
+    return span;
 }
 
 bool connection::must_pause() {

@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/delivery_span.hpp"
 #include "monitoring/metrics.hpp"
 
 namespace madang {
@@ -67,6 +68,8 @@ void group_actor::end_if_empty() {
 void group_actor::hand_out() {
     touched_ = false;
     if (const auto batch = core_.take_batch()) {
+        if (home_.on().tracing() != nullptr && members_here_ != 0)
+            record_deliveries(*home_.on().tracing(), *batch, members_here_);
         for (std::size_t loop = 0; loop < core_.loops(); ++loop)
             if (core_.owes(loop)) home_.tell(loop, parcels::deliver{batch});
         core_.settle();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "actors/delivery_span.hpp"
 #include "actors/group_actor_impl.hpp"
 #include "actors/hub_impl.hpp"
 #include "broker/core/clock.hpp"
@@ -246,8 +247,9 @@ void hub::handle(parcel& what) {
         void operator()(parcels::stored& p) { self.desk_.complete(*p.what, std::move(p.answers)); }
         void operator()(parcels::send_event& p) {
             auto found = self.connections_.find(p.member);
-            if (found != self.connections_.end())
-                caf::anon_send(caf::actor_cast<caf::actor>(found->second.actor), std::move(p));
+            if (found == self.connections_.end()) return;
+            if (auto* by = self.loop_.tracing()) record_delivery(*by, p.what, self.channel_name(p.member), 1);
+            caf::anon_send(caf::actor_cast<caf::actor>(found->second.actor), std::move(p));
         }
         void operator()(parcels::from_peer& p) { self.peer_said(p.peer, p.link, p.what); }
         void operator()(parcels::to_peer& p) {
@@ -257,6 +259,7 @@ void hub::handle(parcel& what) {
                                         fail(errc::busy, "there is no link to the group's node"));
         }
         void operator()(parcels::background_event& p) {
+            if (auto* by = self.loop_.tracing()) record_delivery(*by, p.what, "background", 1);
             caf::anon_send(self.all_.plugins[p.plugin], std::move(p));
         }
     };

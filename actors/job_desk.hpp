@@ -58,6 +58,8 @@ class job_desk_host {
     virtual void touched() = 0;                                  // flush() at the turn's end
     virtual job_time now() const = 0;
     virtual double dice() = 0;  // uniform in [0, 1)
+    // A worker says that this attempt has just ended.
+    virtual void ran(const job_spec&, const link::ended&) {}
 
   protected:
     ~job_desk_host() = default;

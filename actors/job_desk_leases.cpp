@@ -35,6 +35,7 @@ void job_desk::end(std::uint64_t token, lease& what, link::ended&& how) {
     if (how.what == outcome::lost) counts_.add(counter::job_losses);
     for (auto* text : {&how.error.message, &how.error.trace})
         if (text->size() > error_bytes) text->resize(error_bytes);
+    if (what.spec) host_.ran(*what.spec, how);
     what.end = std::move(how);
     finish(token);
 }

@@ -4,6 +4,7 @@
 #include "actors/job_room_impl.hpp"
 #include "actors/job_worker_actor_impl.hpp"
 #include "broker/core/log.hpp"
+#include "broker/core/working_for.hpp"
 #include "monitoring/metrics.hpp"
 #include "storage/store.hpp"
 
@@ -161,6 +162,10 @@ void job_room::remove(std::uint64_t id) {
 
 void job_room::call(std::uint64_t worker, link::call&& what) {
     const auto* job = desk_.job_of(what.token);
+    const origin_source whose(job != nullptr ? std::string_view(job->correlation_id) : std::string_view());
+    const working_for mine(whose);
+    const traced_work attempt(job != nullptr ? attempt_of(on().tracing(), job->correlation_id, what.token)
+                                             : work_trace{});
     answer_call(parts_.ports, std::move(what), job,
                 [this, inbox = parts_.inbox, worker](link::answer&& answer) {
                     inbox->put([this, worker, answer = std::move(answer)](job_desk&) mutable {
@@ -210,6 +215,29 @@ void job_room::publish(const std::string& group, std::string data, std::string k
                                                     done = std::move(done)](result<position> got) {
         inbox->put([done, how = got ? result<void>{} : result<void>{got.error()}](job_desk&) { done(how); });
     });
+}
+
+void job_room::ran(const job_spec& what, const link::ended& how) {
+    auto* by = on().tracing();
+    if (by == nullptr || how.what == link::ended::outcome::handed_back) return;
+    const auto from = split_origin(what.correlation_id);
+    if (!from.trace || !from.trace->sampled()) return;
+    span made;
+    made.at = attempt_of(by, what.correlation_id, how.token).at;
+    made.parent = from.trace->span;
+    made.kind = span_kind::consumer;
+    made.name = "run " + what.task;
+    made.end_ns = by->now_ns();
+    made.begin_ns = made.end_ns - static_cast<std::int64_t>(how.run_us) * 1000;
+    made.failed = how.what != link::ended::outcome::success && how.what != link::ended::outcome::ignore;
+    if (made.failed) made.why = how.error.type + ": " + how.error.message.substr(0, open_span::most_text);
+    made.attributes.emplace_back("messaging.system", "madang");
+    made.attributes.emplace_back("messaging.destination.name", what.queue);
+    made.attributes.emplace_back("madang.job.id", what.id);
+    made.attributes.emplace_back("madang.job.task", what.task);
+    made.attributes.emplace_back("madang.job.cpu_us", static_cast<std::int64_t>(how.cpu_us));
+    made.attributes.emplace_back("madang.request_id", std::string(from.request_id));
+    by->record(std::move(made));
 }
 
 void job_room::queues_are(std::vector<queue_view>&& all) {

@@ -84,6 +84,7 @@ class job_room final : public job_desk_host, public flushable {
     void queues_are(std::vector<queue_view>&& all) override;
     void touched() override { on().touch_early(*this); }
     job_time now() const override { return parts_.clock.now(); }
+    void ran(const job_spec& what, const link::ended& how) override;
     double dice() override { return std::uniform_real_distribution<>(0, 1)(random_); }
 
     void flush() override;

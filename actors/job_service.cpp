@@ -16,6 +16,7 @@
 #include "actors/job_room_impl.hpp"
 #include "actors/job_threads.hpp"
 #include "broker/core/request_id.hpp"
+#include "broker/core/working_for.hpp"
 #include "broker/jobs/call_codec.hpp"
 #include "monitoring/metrics.hpp"
 #include "storage/store.hpp"
@@ -52,6 +53,25 @@ std::size_t bytes_of(const enqueue_plan& plan) {
     for (const auto& each : plan.jobs)
         bytes += sizeof(job_spec) + each->args.size() + each->kwargs.size() + each->headers.size();
     return bytes;
+}
+
+// A span of what is enqueued, which its jobs are children of; it ends with the answer.
+job_port::answer<enqueued> traced(const work_trace& work, enqueue_request& what,
+                                  job_port::answer<enqueued> done) {
+    const auto span = std::make_shared<open_span>(work, span_kind::producer, "enqueue");
+    const std::string request_id(request_id_of(what.correlation_id));
+    what.correlation_id = make_origin(request_id, span->work().at);
+    span->set("messaging.system", "madang");
+    span->set("madang.request_id", request_id);
+    if (!what.parent.empty()) span->set("madang.job.parent", what.parent);
+    return [span, done = std::move(done)](result<enqueued> got) {
+        if (!got)
+            span->fail(got.error().text());
+        else if (!got->jobs.empty())
+            span->set("madang.job.id", got->jobs.front().id);
+        span->end();
+        if (done) done(std::move(got));
+    };
 }
 
 struct descriptor {
@@ -190,7 +210,7 @@ result<void> job_service::start(store& kept, const task_table& tasks,
     if (std::any_of(all.begin(), all.end(), [](const auto& each) { return each.in_process; }))
         s.threads = std::make_unique<job_threads>(
             tasks, s.with.clock, count,
-            [inbox = s.inbox](std::vector<link::from_worker>& words) { inbox->put(words); });
+            [inbox = s.inbox](std::vector<link::from_worker>& words) { inbox->put(words); }, s.on.tracing());
     s.with.counts.set_gauge(labelled_gauge::job_queue_depth, [&s] { return s.depths(); });
     s.with.counts.set_gauge(labelled_gauge::job_queue_oldest, [&s] { return s.ages(); });
     if (s.room->mesh() != nullptr) {
@@ -228,6 +248,8 @@ result<void> job_service::start(store& kept, const task_table& tasks,
     s.started = true;
     return {};
 }
+
+void job_service::trace_by(tracer* who) noexcept { state_->on.trace_by(who); }
 
 const std::string& job_service::worker_socket() const noexcept { return state_->socket; }
 const std::string& job_service::cookie() const noexcept { return state_->cookie; }
@@ -376,6 +398,7 @@ void job_service::enqueue(enqueue_request what, answer<enqueued> done) {
         if (done) done(std::move(why));
     };
     if (!s.started) return refuse(fail(errc::busy));
+    if (const auto work = working_for::trace(); work.sampled()) done = traced(work, what, std::move(done));
     if (!s.is_here(job_verb::enqueue, done, [&] { return what; })) return;
     auto planned = plan_enqueue(what, s.clock->now().wall_ms, *s.plans);
     if (!planned) return refuse(planned.error());

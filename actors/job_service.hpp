@@ -23,6 +23,7 @@ namespace madang {
 
 class metrics;
 class store;
+class tracer;
 struct cluster_routes;
 
 // In a cluster (--cluster-listen) one node keeps the jobs of all (broker/cluster/jobs_home.hpp): what the
@@ -49,6 +50,7 @@ class job_service final : public job_port {
     result<void> start(store& kept, const task_table& tasks, std::vector<standing_schedule> schedules);
     // Where workers reach it, and the secret that they prove themselves with, for a worker that the server
     // starts itself; the secret is in "<socket>.cookie" as well. Once started.
+    void trace_by(tracer* who) noexcept;  // before start(); outlives it
     const std::string& worker_socket() const noexcept;
     const std::string& cookie() const noexcept;
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/job_desk.hpp"
+#include "broker/core/working_for.hpp"
 
 namespace madang {
 
@@ -32,6 +33,8 @@ class job_threads::attempt final : public attempt_port {
                 : std::chrono::floor<std::chrono::milliseconds>(owner.clock_.wall_now().time_since_epoch())
                           .count() +
                       what.spec->hard_limit_ms;
+        if (const auto from = split_origin(what.spec->correlation_id).trace)
+            traceparent_ = format_traceparent(from->child(what.token));
     }
 
     std::string_view get(madang_job_field field) const override {
@@ -50,13 +53,15 @@ class job_threads::attempt final : public attempt_port {
             case MADANG_JOB_HEADERS:
                 return spec.headers;
             case MADANG_JOB_CORRELATION_ID:
-                return spec.correlation_id;
+                return request_id_of(spec.correlation_id);
             case MADANG_JOB_PARENT_ID:
                 return spec.parent;
             case MADANG_JOB_ROOT_ID:
                 return spec.root;
             case MADANG_JOB_CHECKPOINT:
                 return what_.checkpoint;
+            case MADANG_JOB_TRACEPARENT:
+                return traceparent_;
         }
         return {};
     }
@@ -130,6 +135,7 @@ class job_threads::attempt final : public attempt_port {
     const job_assignment& what_;
     const clock_source::steady began_;
     std::int64_t deadline_ms_;
+    std::string traceparent_;  // "": it is not traced
     bool cancelled_ = false;
     bool abandoned_ = false;  // the server stops: however it ends, it is begun again
     std::uint64_t waits_for_ = 0;
@@ -137,8 +143,8 @@ class job_threads::attempt final : public attempt_port {
 };
 
 job_threads::job_threads(const task_table& tasks, const clock_source& clock, std::size_t count,
-                         std::function<void(std::vector<link::from_worker>&)> say)
-    : tasks_(tasks), clock_(clock), say_(std::move(say)) {
+                         std::function<void(std::vector<link::from_worker>&)> say, tracer* by)
+    : tasks_(tasks), clock_(clock), say_(std::move(say)), tracer_(by) {
     for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -234,6 +240,9 @@ void job_threads::work() {
 }
 
 link::ended job_threads::run_one(const job_assignment& what, attempt& as) {
+    const origin_source whose(what.spec->correlation_id);
+    const working_for mine(whose);
+    const traced_work attempt(attempt_of(tracer_, what.spec->correlation_id, what.token));
     auto end = tasks_.run(what.spec->task, as);
     link::ended how;
     how.token = what.token;

@@ -18,12 +18,15 @@
 
 namespace madang {
 
+class tracer;
+
 // A soft limit shows as a reason to stop; a hard limit and a cancel's kill cannot end a thread.
 class job_threads {
   public:
-    // `say` is called on the threads, and empties what it is given. All outlive it.
+    // `say` is called on the threads, and empties what it is given. All outlive it. `by` null: nothing is
+    // traced.
     job_threads(const task_table& tasks, const clock_source& clock, std::size_t count,
-                std::function<void(std::vector<link::from_worker>&)> say);
+                std::function<void(std::vector<link::from_worker>&)> say, tracer* by = nullptr);
     ~job_threads();
 
     // -- Any thread
@@ -45,6 +48,7 @@ class job_threads {
     const task_table& tasks_;
     const clock_source& clock_;
     const std::function<void(std::vector<link::from_worker>&)> say_;
+    tracer* const tracer_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::condition_variable told_;  // to the attempts: a stop, a checkpoint's answer

@@ -19,6 +19,7 @@ class io_context;
 namespace madang {
 
 class metrics_shard;
+class tracer;
 struct options;
 
 // Something that gathers output during a turn. Whoever calls loop::touch keeps the object alive until flush
@@ -90,6 +91,10 @@ class loop {
     virtual clock::time_point now() const noexcept = 0;
     virtual metrics_shard& metrics() noexcept = 0;
 
+    // Who keeps the spans of what is done here, and outlives it; null: nothing is traced. Set before it runs.
+    void trace_by(tracer* who) noexcept { tracer_ = who; }
+    tracer* tracing() const noexcept { return tracer_; }
+
     // Whom the loop is calling now, for the watchdog; `who` outlives the loop.
     void note_running(const std::string* who) noexcept { running_.store(who, std::memory_order_relaxed); }
     // Any thread.
@@ -104,6 +109,7 @@ class loop {
 
   private:
     std::atomic<const std::string*> running_{nullptr};
+    tracer* tracer_ = nullptr;
 };
 
 }  // namespace madang

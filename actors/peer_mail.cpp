@@ -14,7 +14,7 @@ constexpr event::kind last(event::kind) { return event::kind::leave; }
 
 constexpr auto members(const event*) {
     return std::tuple{&event::type,    &event::body,  &event::what, &event::offset,
-                      &event::time_ms, &event::extra, &event::who,  &event::request_id};
+                      &event::time_ms, &event::extra, &event::who,  &event::origin};
 }
 constexpr auto members(const error*) { return std::tuple{&error::code, &error::detail}; }
 constexpr auto members(const member_info*) {

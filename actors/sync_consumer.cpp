@@ -12,7 +12,7 @@ sync_consumer::sync_consumer(connection& owner)
     : owner_(owner),
       loop_(owner.on()),
       channel_(owner.channel()),
-      poster_(owner.poster()),
+      poster_(owner.plain_poster()),
       request_id_(owner.request_id()),
       background_(owner.background()) {}
 
@@ -22,6 +22,11 @@ const scope& sync_consumer::get_scope() const noexcept { return owner_.get_scope
 
 sync_consumer::queued sync_consumer::enqueue(call what, std::size_t limit, bool drop_oldest) {
     auto outcome = queued::yes;
+    if (const auto* work = traced_work::current())
+        what.run = [run = std::move(what.run), work = *work](madang_consumer*& consumer) {
+            const traced_work mine(work);
+            return run(consumer);
+        };
     if (what.droppable && calls_.size() >= limit) {
         if (!drop_oldest) return queued::full;
         for (auto each = calls_.begin(); each != calls_.end(); ++each) {

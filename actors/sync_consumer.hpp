@@ -56,7 +56,7 @@ class sync_consumer final : public connection_port,
     madang_status timer_start(std::uint64_t id, std::uint64_t delay_ms, std::uint64_t repeat_ms) override;
     void timer_cancel(std::uint64_t id) override;
     void report_error(std::string_view where, std::string_view what) override;
-    std::function<void(std::function<void()>)> poster() override { return poster_; }
+    std::function<void(std::function<void()>)> poster() override { return in_this_trace(poster_); }
     std::optional<publication> current_publication() const override { return about_; }
     payload request_id() const override { return request_id_; }
 

@@ -188,7 +188,7 @@ void yard::open(loop& on, connection_request&& request) {
 madang_status yard::group_send(std::string_view group, std::string_view type, const payload& body) {
     if (!valid_group_name(group) || !valid_event_type(type)) return MADANG_INVALID;
     event what{std::string(type), body};
-    what.request_id = working_for::request_id();
+    what.origin = origin_of_sending("send", group);
     if (this_hub != nullptr) return this_hub->group_send(group, std::move(what));
     const auto bytes = type.size() + body.bytes().size() + sizeof(event);
     return state_->send_from_outside(state_->hubs.front()->home_of(group),
@@ -201,7 +201,7 @@ madang_status yard::channel_send(std::string_view channel, std::string_view type
     auto& s = *state_;
     const auto event_of = [&] {
         event what{std::string(type), body};
-        what.request_id = working_for::request_id();
+        what.origin = origin_of_sending("send", channel);
         return what;
     };
     const auto bytes = type.size() + body.bytes().size() + sizeof(event);

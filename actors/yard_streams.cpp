@@ -111,7 +111,7 @@ void yard::publish(publish_request what, answer<position> done) {
     if (!on_one_line(made.body.bytes())) made.body = payload::copy_of(one_line(made.body.bytes()));
     made.what = event::kind::publication;
     made.time_ms = unix_ms();
-    made.request_id = working_for::request_id();
+    made.origin = origin_of_sending("publish", what.group);
     made.extra = std::move(what.extra);
     std::shared_ptr<publish_ticket> ticket;
     if (done || !what.idempotency_key.empty() || what.skip_history) {

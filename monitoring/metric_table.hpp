@@ -80,6 +80,10 @@
     X(schedule_fires, "madang_schedule_fires_total", "outcome", "fired",                                     \
       "Fires of schedules; skipped: for the overlap policy or the catch-up window")                          \
     X(schedule_skips, "madang_schedule_fires_total", "outcome", "skipped", "")                               \
+    X(spans_exported, "madang_trace_spans_total", "outcome", "exported",                                     \
+      "Spans of traces; dropped: too many waited; failed: the receiver refused them")                        \
+    X(spans_dropped, "madang_trace_spans_total", "outcome", "dropped", "")                                   \
+    X(spans_failed, "madang_trace_spans_total", "outcome", "failed", "")                                     \
     X(background_drops, "madang_background_drops_total", "", "",                                             \
       "Events to background consumers lost because too many waited")                                         \
     X(store_keys_forgotten, "madang_store_keys_forgotten_total", "", "",                                     \
@@ -174,6 +178,7 @@
     X(http_connections_open, "madang_http_connections_open",                                                \
       "TCP connections of the public listener open now")                                                    \
     X(groups, "madang_groups", "Groups with at least one member")                                           \
+    X(spans_waiting, "madang_trace_spans_waiting", "Spans that wait to be exported, or are under way")      \
     X(members, "madang_group_members", "Memberships: the sum of all groups' members")                       \
     X(outbox_bytes, "madang_outbox_bytes", "Bytes waiting in outboxes for slow clients")                    \
     X(publish_credit_used, "madang_publish_credit_used_bytes",                                              \

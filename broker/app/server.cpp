@@ -41,6 +41,7 @@
 #include "broker/net/token_login.hpp"
 #include "broker/protocol/origin.hpp"
 #include "monitoring/metrics.hpp"
+#include "monitoring/span_exporter.hpp"
 #include "plugins/host/plugin_host.hpp"
 #include "storage/store.hpp"
 
@@ -225,6 +226,9 @@ struct server::parts {
     std::function<result<request_user>(const http_request&)> login;
     api_key_ring api_keys;
     std::unique_ptr<store> kept;
+    metrics_shard span_fetches;  // not among the figures of proxies
+    std::unique_ptr<curl_fetcher> span_fetcher;
+    std::unique_ptr<span_exporter> spans;  // null: nothing is traced
     std::list<consumer_route> backgrounds;
     yard actors;
     job_service jobs;
@@ -547,6 +551,7 @@ result<void> server::start() {
                                                                .tls = nullptr,
                                                                .counted = false,
                                                                .access_log = {}});
+    start_tracing();
     p.actors.run(*p.kept);
     p.running = true;
     if (auto good = p.jobs.start(*p.kept, p.plugins.tasks(), std::move(p.schedules)); !good) return good;
@@ -567,6 +572,25 @@ result<void> server::start() {
     }
     p.at = parts::phase::serving;
     return {};
+}
+
+// Before anything runs that may be traced.
+void server::start_tracing() {
+    auto& p = *parts_;
+    const auto& settings = p.settings;
+    if (settings.trace_endpoint.empty()) return;
+    p.span_fetcher = std::make_unique<curl_fetcher>(curl_fetcher_settings{1, 1}, p.span_fetches);
+    p.spans =
+        std::make_unique<span_exporter>(span_exporter_settings{.url = settings.trace_endpoint,
+                                                               .one_in = settings.trace_one_in,
+                                                               .timeout = settings.trace_timeout,
+                                                               .queue = {.spans = settings.trace_queue,
+                                                                         .batch = settings.trace_batch,
+                                                                         .interval = settings.trace_interval},
+                                                               .from = {node_name(settings), MADANG_VERSION}},
+                                        *p.span_fetcher, p.counts);
+    for (std::size_t i = 0; i < p.actors.loops(); ++i) p.actors.loop_at(i).trace_by(p.spans.get());
+    p.jobs.trace_by(p.spans.get());
 }
 
 std::uint16_t server::cluster_port() const noexcept { return parts_->cluster ? parts_->cluster->port() : 0; }
@@ -624,6 +648,7 @@ bool server::stop(std::chrono::milliseconds deadline) {
     if (!p.actors.stop(deadline)) return false;
     p.fetcher->stop();  // nobody is answered any more
     p.running = false;
+    if (p.spans) p.spans->stop();
     p.front.reset();
     p.inner.reset();
     p.plugins.shut_down();

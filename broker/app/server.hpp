@@ -50,6 +50,7 @@ class server {
   private:
     result<void> load_schedules();
     result<void> load_users();
+    void start_tracing();
     result<void> probe_store();
     struct parts;
     std::unique_ptr<parts> parts_;

@@ -9,6 +9,7 @@
 #include "broker/core/close_codes.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/scope.hpp"
+#include "broker/core/span.hpp"
 #include "broker/core/utf8.hpp"
 
 namespace madang {
@@ -34,6 +35,15 @@ bool sendable(std::string_view value) noexcept {
 // Error codes of the protocol (100-399) and custom ones (400-1999); disconnects that a backend may choose.
 bool valid_error(std::int64_t code) noexcept { return code >= 100 && code <= 1999; }
 bool valid_disconnect(std::int64_t code) noexcept { return code >= 3000 && code <= 4999; }
+
+// What is kept of an address: neither its query nor who asks.
+std::string without_query(std::string_view url) {
+    url = url.substr(0, url.find_first_of("?#"));
+    const auto host = url.find("://");
+    const auto at = host == url.npos ? url.npos : url.substr(0, url.find('/', host + 3)).rfind('@');
+    return at == url.npos ? std::string(url)
+                          : std::string(url.substr(0, host + 3)) + std::string(url.substr(at + 1));
+}
 
 bool read_code(const nlohmann::json& object, std::int64_t& into) {
     const auto found = object.find("code");
@@ -182,7 +192,17 @@ void backend::ask(proxy which, std::string question, const headers& with,
     what.body = std::move(question);
     what.timeout = state_->settings.proxy_timeout;
     what.answer_bytes = state_->settings.proxy_answer_bytes;
-    state_->fetcher.fetch(std::move(what), [state = state_, which, ticket = *ticket, refused,
+    std::shared_ptr<open_span> span;  // null: the work is not traced
+    if (const auto* work = traced_work::current()) {
+        open_span asking(*work, span_kind::client, "POST");
+        std::erase_if(what.headers, [](const auto& each) { return lower(each.first) == "traceparent"; });
+        what.headers.emplace_back("traceparent", format_traceparent(asking ? asking.work().at : work->at));
+        asking.set("http.request.method", "POST");
+        asking.set("url.full", without_query(url));
+        asking.set("madang.proxy", names[static_cast<std::size_t>(which)]);
+        if (asking) span = std::make_shared<open_span>(std::move(asking));
+    }
+    state_->fetcher.fetch(std::move(what), [state = state_, which, ticket = *ticket, refused, span,
                                             done = std::move(done)](result<fetch_answer> answer) {
         std::optional<verdict<nlohmann::json>> verdict;
         std::string outcome;
@@ -203,6 +223,11 @@ void backend::ask(proxy which, std::string question, const headers& with,
             state->counts.gauge_add(gauge::breakers_open, int{breaker.open()} - int{before});
         }
         state->count(which, outcome, !good);
+        if (span) {
+            if (answer) span->set("http.response.status_code", std::int64_t{answer->status});
+            if (!good) span->fail(outcome);
+            span->end();
+        }
         if (!good)
             log_warn("proxy.failed", {{"proxy", names[static_cast<std::size_t>(which)]},
                                       {"reason", outcome},

@@ -27,6 +27,7 @@ result<void> check_auth_options(const options& from, const namespace_table& name
         {"proxy-sub-refresh", from.proxy_sub_refresh},
         {"proxy-publish", from.proxy_publish},
         {"proxy-rpc", from.proxy_rpc},
+        {"trace-endpoint", from.trace_endpoint},
     };
     for (const auto& [name, url] : urls)
         if (!url.empty() && !is_url(url))

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <type_traits>
 
+#include "broker/core/span.hpp"
 #include "broker/core/utf8.hpp"
 
 namespace madang {
@@ -187,7 +188,13 @@ void write_log(log_level level, std::string_view event, log_fields fields) noexc
     try {
         auto& all = the_logging();
         all.lines[static_cast<std::size_t>(level)].fetch_add(1, std::memory_order_relaxed);
-        const auto line = format_log_line(all.format.load(std::memory_order_relaxed), level, event, fields);
+        const auto format = all.format.load(std::memory_order_relaxed);
+        auto line = format_log_line(format, level, event, fields);
+        if (const auto* work = traced_work::current()) {
+            const bool json = format == log_format::json;
+            line.append(json ? R"(,"trace_id":")" : " trace_id=").append(to_hex(work->at.trace));
+            if (json) line += '"';
+        }
         all.current()->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
     } catch (...) {  // no memory for a line: the line is lost, the caller is not
     }

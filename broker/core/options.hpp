@@ -204,6 +204,14 @@ struct options {
     ms drain_spread{1'000};    // clients are told to reconnect over this time
     log_format format = log_format::text;
     std::string log_level = "info";  // debug, info, warn, error, off
+
+    // Tracing
+    std::string trace_endpoint;        // URL; "": off
+    std::uint32_t trace_one_in = 100;  // of what comes without a trace
+    std::uint32_t trace_queue = 8192;  // spans
+    std::uint32_t trace_batch = 512;   // spans
+    ms trace_interval{1'000};
+    ms trace_timeout{5'000};
 };
 
 }  // namespace madang

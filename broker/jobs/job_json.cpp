@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "broker/core/trace_context.hpp"
 #include "broker/protocol/json_reader.hpp"
 
 namespace madang {
@@ -132,7 +133,9 @@ std::string to_json(const job_view& what, bool details) {
     out.number("enqueued_ms", spec.enqueued_ms).number_if("due_ms", what.due_ms);
     out.number_if("began_ms", what.began_ms).number_if("ended_ms", what.ended_ms);
     out.number_if("expires_ms", spec.expires_ms).text_if("worker", what.worker);
-    out.text_if("correlation_id", spec.correlation_id)
+    const auto origin = split_origin(spec.correlation_id);
+    if (origin.trace) out.text("trace_id", to_hex(origin.trace->trace));
+    out.text_if("correlation_id", origin.request_id)
         .text_if("parent", spec.parent)
         .text_if("root", spec.root);
     out.raw_if("progress", what.progress);

@@ -200,6 +200,8 @@ void http_session::dispatch() {
         return respond(std::move(refusal));
     }
 
+    if (auto* by = loop_.tracing()) begin_trace(*by, request);
+    const traced_work traced(span_ ? span_->work() : work_trace{});
     reply_function reply = [&on = loop_, weak = weak_from_this(), number](http_response response) {
         on.post([weak, number, response = std::make_shared<http_response>(std::move(response))] {
             if (auto self = weak.lock()) self->view_replied(number, std::move(*response));
@@ -221,6 +223,32 @@ void http_session::dispatch() {
         log_error("http.failed", {{"request_id", request.request_id}, {"what", e.what()}});
         if (phase_ == phase::answering) respond(error_response(500, "the server failed", request.request_id));
     }
+}
+
+// What a plugin finds as its traceparent is what it may hand on: this request's span. But not for a
+// connection that begins a trace itself, since its messages are traces of their own then.
+void http_session::begin_trace(tracer& by, http_request& request) {
+    const auto outside = parse_traceparent(request.joined("traceparent"));
+    if (!outside && !environment_.counted && !request.path.starts_with("/api/")) return;
+    if (request.path == "/healthz" || request.path == "/readyz") return;
+    open_span span(by, outside, span_kind::server, request.method);
+    if (span.work().by == nullptr) return;
+    span.set("http.request.method", request.method);
+    span.set("url.path", request.path);
+    span.set("client.address", request.client.address);
+    span.set("madang.request_id", request.request_id);
+    if (outside || !wants_upgrade(request)) {
+        std::erase_if(request.headers, [](const auto& each) { return each.first == "traceparent"; });
+        request.headers.emplace_back("traceparent", format_traceparent(span.work().at));
+    }
+    span_ = std::make_unique<open_span>(std::move(span));
+}
+
+void http_session::end_trace(unsigned status) {
+    if (!span_) return;
+    span_->set("http.response.status_code", std::int64_t{status});
+    if (status >= 500) span_->fail("");
+    span_.reset();
 }
 
 void http_session::give_up_on_view() {
@@ -253,9 +281,11 @@ void http_session::respond(http_response&& response) {
         loop_.metrics().add(http_status_class(response.status));
         loop_.metrics().observe(histogram::http_seconds, std::chrono::duration<double>(took).count());
     }
+    const traced_work traced(span_ ? span_->work() : work_trace{});
     if (environment_.access_log)
         environment_.access_log({request.request_id, request.method, request.path, request.client.address,
                                  response.status, bodiless ? 0 : length, took});
+    end_trace(response.status);
     reader_.reset();
     phase_ = phase::head;
     set_deadline(deadline::none);
@@ -278,7 +308,9 @@ void http_session::hand_over(take_over&& taker) {
     phase_ = phase::closed;
     reader_.reset();
     unlink();
+    const traced_work traced(span_ ? span_->work() : work_trace{});
     taker.by({std::move(io_), std::move(in_), std::move(slot_)});
+    end_trace(101);
 }
 
 void http_session::touch() {

@@ -17,6 +17,7 @@
 #include "actors/loop.hpp"
 #include "actors/transport.hpp"
 #include "broker/core/options.hpp"
+#include "broker/core/span.hpp"
 #include "broker/net/connection_limits.hpp"
 #include "broker/net/forwarded.hpp"
 #include "broker/net/http_dispatcher.hpp"
@@ -79,6 +80,8 @@ class http_session final
     void process();
     bool process_one();
     void dispatch();
+    void begin_trace(tracer& by, http_request& request);
+    void end_trace(unsigned status);
     void give_up_on_view();
     void view_replied(std::uint64_t number, http_response&& response);
     void respond(http_response&& response);
@@ -107,7 +110,8 @@ class http_session final
     std::optional<file_range> file_;
     std::unique_ptr<request_reader> reader_;  // null between requests
     std::chrono::milliseconds view_timeout_{0};
-    std::function<void()> given_up_;  // while a view's reply is awaited
+    std::function<void()> given_up_;   // while a view's reply is awaited
+    std::unique_ptr<open_span> span_;  // of the request, where it is traced
     loop::clock::time_point request_began_{};
     std::uint64_t request_number_ = 0;
     timer_id timer_;

@@ -25,7 +25,15 @@ view_call::view_call(std::shared_ptr<const http_route> route, scope known, std::
       scope_(std::move(known)),
       body_(payload::copy_of(body)),
       reply_(std::move(reply)),
-      on_failure_(std::move(on_failure)) {}
+      on_failure_(std::move(on_failure)) {
+    const auto* work = traced_work::current();
+    if (work == nullptr) return;
+    if (work->sampled()) span_ = open_span(*work, span_kind::internal, "view " + route_->pattern);
+    work_ = span_ ? span_.work() : *work;
+    span_.set("madang.plugin", route_->owner->id);
+    span_.set("madang.view", route_->name);
+    span_.set("madang.request_id", scope_.get(scope_field::request_id));
+}
 
 std::chrono::steady_clock::duration view_call::run() {
     auto keep = shared_from_this();
@@ -33,6 +41,7 @@ std::chrono::steady_clock::duration view_call::run() {
     auto began = std::chrono::steady_clock::now();
     madang_status status = MADANG_FAILED;
     const working_for mine(*this);
+    const traced_work traced(work_);
     try {
         status = route_->view.handle(route_->view.context, to_abi(static_cast<request_port*>(this)));
     } catch (...) {
@@ -59,6 +68,8 @@ madang_status view_call::reply(std::uint16_t status, std::span<const name_value>
     response.body = body;
     if (!first_reply()) return MADANG_INVALID;
     auto keep = std::move(self_);
+    span_.set("http.response.status_code", std::int64_t{status});
+    span_.end();
     reply_(std::move(response));
     return MADANG_OK;
 }
@@ -81,6 +92,8 @@ void view_call::fail(std::string_view why) {
     if (on_failure_) on_failure_(*route_, id, why);
     if (!first_reply()) return;
     auto keep = std::move(self_);
+    span_.fail(why);
+    span_.end();
     reply_(error_response(500, "the view failed", id));
 }
 

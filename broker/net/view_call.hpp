@@ -48,6 +48,8 @@ class view_call final : public request_port,
     const payload body_;
     reply_function reply_;
     failed on_failure_;
+    open_span span_;  // ends with the first reply
+    work_trace work_;
     enum class stage : std::uint8_t { asked, given_up, replied };
     std::atomic<stage> stage_{stage::asked};
     std::shared_ptr<view_call> self_;  // taken by whoever sets `replied`

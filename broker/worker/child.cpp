@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "broker/core/clock.hpp"
+#include "broker/core/trace_context.hpp"
 #include "broker/core/utf8.hpp"
 #include "broker/jobs/worker_codec.hpp"
 
@@ -182,6 +183,8 @@ class child_attempt final : public attempt_port {
     child_attempt(link::run& job, worker_link& link, child_ports& ports, const child_limits& limits)
         : job_(job), link_(link), ports_(ports), limits_(limits) {
         if (job.hard_limit_ms != 0) deadline_ms_ = unix_ms() + job.hard_limit_ms;
+        if (const auto from = split_origin(job.correlation_id).trace)
+            traceparent_ = format_traceparent(from->child(job.token));
     }
 
     std::string_view get(madang_job_field what) const override {
@@ -199,13 +202,15 @@ class child_attempt final : public attempt_port {
             case MADANG_JOB_HEADERS:
                 return job_.headers;
             case MADANG_JOB_CORRELATION_ID:
-                return job_.correlation_id;
+                return request_id_of(job_.correlation_id);
             case MADANG_JOB_PARENT_ID:
                 return job_.parent;
             case MADANG_JOB_ROOT_ID:
                 return job_.root;
             case MADANG_JOB_CHECKPOINT:
                 return job_.checkpoint;
+            case MADANG_JOB_TRACEPARENT:
+                return traceparent_;
         }
         return {};
     }
@@ -264,6 +269,7 @@ class child_attempt final : public attempt_port {
     child_ports& ports_;
     const child_limits& limits_;
     std::int64_t deadline_ms_ = 0;
+    std::string traceparent_;  // "": it is not traced
 };
 
 link::ended run_job(link::run& job, const task_table& tasks, worker_link& link, child_ports& ports,

@@ -157,7 +157,7 @@ struct job_functions {
 
     static madang_str job_get(const madang_job* job, madang_job_field field) noexcept {
         madang_str value{nullptr, 0};
-        if (job && static_cast<unsigned>(field) <= MADANG_JOB_CHECKPOINT)
+        if (job && static_cast<unsigned>(field) <= MADANG_JOB_TRACEPARENT)
             guarded([&] {
                 value = to_abi(running_job::from(job).port().get(field));
                 return MADANG_OK;

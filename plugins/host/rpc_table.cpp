@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "broker/core/span.hpp"
 #include "plugins/host/plugin.hpp"
 
 namespace madang {
@@ -75,7 +76,9 @@ void rpc_table::run(const entry& to, const known_client& who, std::string_view m
         no.no = fail(why);
         call->answer(std::move(no));
     };
-    const auto run_now = [this, &to, call, refuse] {
+    const auto* traced = traced_work::current();
+    const auto run_now = [this, &to, call, refuse, work = traced != nullptr ? *traced : work_trace{}] {
+        const traced_work mine(work);
         std::string wrong;
         try {
             if (to.handler(to.context, reinterpret_cast<madang_rpc*>(call)) != MADANG_OK) wrong = "it failed";

@@ -203,6 +203,7 @@ class connection_world final : public connection_services, public connection_kee
         scope_builder known;
         known.set(scope_field::request_id, "r-1");
         for (const auto& each : subprotocols) known.add(scope_list::subprotocols, each, {});
+        if (!traceparent.empty()) known.add(scope_list::headers, "traceparent", traceparent);
         request.known = known.build();
         if (!route.channel.empty()) return begin();  // a background consumer
         auto io = std::make_unique<failing_transport>(peer, reads_throw, writes_throw);
@@ -286,6 +287,7 @@ class connection_world final : public connection_services, public connection_kee
     consumer_route route;
     connection_request request;
     std::vector<std::string> subprotocols;
+    std::string traceparent;
     fake_loop on;
     memory_peer peer{on};
     member_table table;

@@ -29,7 +29,7 @@ event whole_event() {
     extra.tags = {{"k", "v"}};
     made.extra = std::make_shared<const publication_extra>(extra);
     made.who = somebody("who");
-    made.request_id = payload::copy_of("request");
+    made.origin = payload::copy_of("request");
     return made;
 }
 
@@ -47,7 +47,7 @@ void expect_same(const event& got, const event& what) {
     if (got.who) {
         EXPECT_EQ(*got.who, *what.who);
     }
-    EXPECT_EQ(got.request_id.bytes(), what.request_id.bytes());
+    EXPECT_EQ(got.origin.bytes(), what.origin.bytes());
 }
 
 std::string mail_of(const peer_parcel& what) {

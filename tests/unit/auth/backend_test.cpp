@@ -8,6 +8,7 @@
 #include "broker/core/log.hpp"
 #include "broker/core/scope.hpp"
 #include "tests/support/fake_fetcher.hpp"
+#include "tests/support/kept_spans.hpp"
 
 namespace madang {
 namespace {
@@ -80,6 +81,37 @@ TEST_F(Backend, AsksByPostAndTellsEachAnswerApart) {
          {std::pair{"result", 3u}, std::pair{"error", 2u}, std::pair{"disconnect", 3u}})
         EXPECT_EQ(counts.value(labelled_counter::proxy_requests, outcome), times) << outcome;
     EXPECT_EQ(logged, "");
+}
+
+TEST_F(Backend, IsAskedOnBehalfOfTheTraceOfTheWork) {
+    kept_spans spans;
+    const auto parent_of = [&] {
+        for (const auto& [name, value] : fetcher.last.headers)
+            if (name == "traceparent") return value;
+        return std::string("none");
+    };
+    {
+        const traced_work mine({&spans, new_trace()});
+        backend.ask(proxy::rpc, "{}", {{"Traceparent", "the client's"}}, [](auto) {});
+    }
+    EXPECT_TRUE(spans.all.empty());
+    fetcher.answer(R"({"result":{}})");
+    ASSERT_EQ(spans.all.size(), 1u);
+    EXPECT_EQ(parent_of(), format_traceparent(spans.all[0].at));
+    EXPECT_EQ(fetcher.last.headers.size(), 2u);
+    EXPECT_FALSE(spans.all[0].failed);
+    trace_context unsampled = new_trace();
+    unsampled.flags = 0;
+    {
+        const traced_work mine({&spans, unsampled});
+        ask();
+        fetcher.answer("{", 500);
+    }
+    EXPECT_EQ(parent_of(), format_traceparent(unsampled));
+    ask();
+    fetcher.answer("{}");
+    EXPECT_EQ(parent_of(), "none");
+    EXPECT_EQ(spans.all.size(), 1u);
 }
 
 TEST_F(Backend, ABadAnswerIsAnErrorOfOurOwn) {

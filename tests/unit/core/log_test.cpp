@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "broker/core/utf8.hpp"
+#include "tests/support/kept_spans.hpp"
 
 namespace madang {
 namespace {
 
 using namespace std::string_view_literals;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
@@ -134,6 +136,23 @@ TEST(Log, JsonLinesCarryTheirTime) {
     EXPECT_EQ(parsed.at("event"), "job.done");
     EXPECT_EQ(parsed.at("request_id"), "r1");
     EXPECT_THAT(parsed.at("time").get<std::string>(), MatchesRegex("[0-9T:.-]{23}Z"));
+}
+
+TEST(Log, LinesOfTracedWorkNameTheTrace) {
+    std::vector<std::string> lines;
+    kept_spans spans;
+    for (const auto format : {log_format::json, log_format::text}) {
+        const log_capture capture(format, log_level::info,
+                                  [&](std::string_view line) { lines.emplace_back(line); });
+        log_info("before");
+        const traced_work mine({&spans, {{1}, {2}, 1}});
+        log_info("within", {{"n", 1}});
+    }
+    ASSERT_EQ(lines.size(), 4u);
+    EXPECT_FALSE(nlohmann::json::parse(lines[0]).contains("trace_id"));
+    EXPECT_EQ(nlohmann::json::parse(lines[1]).at("trace_id"), "01000000000000000000000000000000");
+    EXPECT_THAT(lines[2], EndsWith("before"));
+    EXPECT_THAT(lines[3], EndsWith("within n=1 trace_id=01000000000000000000000000000000"));
 }
 
 TEST(Log, ThreadsDoNotMixTheirLines) {

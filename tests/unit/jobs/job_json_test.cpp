@@ -66,6 +66,15 @@ TEST(JobJson, DetailsAreArgumentsAndAttempts) {
     EXPECT_FALSE(got["history"][1].contains("error"));
 }
 
+TEST(JobJson, ATracesIdStandsBesideTheRequests) {
+    job_view what;
+    what.spec.correlation_id = "r-1;00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const auto got = json::parse(to_json(what, false));
+    EXPECT_EQ(got.at("correlation_id"), "r-1");
+    EXPECT_EQ(got.at("trace_id"), "4bf92f3577b34da6a3ce929d0e0e4736");
+    EXPECT_FALSE(json::parse(to_json(some_view(), false)).contains("trace_id"));
+}
+
 TEST(JobJson, ASuccessAlwaysHasAResult) {
     job_view what;
     what.state = job_state::success;

@@ -125,6 +125,8 @@ class Job {
     std::string_view task() const noexcept { return get(MADANG_JOB_TASK); }
     std::string_view queue() const noexcept { return get(MADANG_JOB_QUEUE); }
     std::string_view correlation_id() const noexcept { return get(MADANG_JOB_CORRELATION_ID); }
+    // W3C, for the headers of what it asks others; "": not traced.
+    std::string_view traceparent() const noexcept { return get(MADANG_JOB_TRACEPARENT); }
     std::string_view parent_id() const noexcept { return get(MADANG_JOB_PARENT_ID); }
     std::string_view root_id() const noexcept { return get(MADANG_JOB_ROOT_ID); }
     json args() const { return parsed(MADANG_JOB_ARGS, json::array()); }

@@ -141,7 +141,8 @@ inline madang_jobs Core::make_jobs() {
                                       known.correlation_id,
                                       known.parent,
                                       known.root,
-                                      known.checkpoint};
+                                      known.checkpoint,
+                                      ""};
         return to_abi(job.fields[field] = values[field]);
     };
     t.job_number = [](const madang_job* handle, madang_job_number number) -> std::int64_t {
