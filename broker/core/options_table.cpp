@@ -760,6 +760,16 @@ const option_row rows[] = {
      &o::log_level,
      "`debug`, `info`, `warn`, `error` or `off`. Read again on SIGHUP",
      {.form = form::level, .reloaded = true}},
+    {"Running",
+     "log-tail-lines",
+     &o::log_tail_lines,
+     "Last lines of the log that are kept in memory for the admin page, whose readers see them",
+     {.least = 0, .most = million, .zero = "none", .limit = "the oldest is forgotten"}},
+    {"Running",
+     "log-tail-bytes",
+     &o::log_tail_bytes,
+     "Memory for those lines",
+     {.least = 4 * ki, .most = gi, .limit = "the oldest is forgotten"}},
 };
 
 std::string in_place_of(std::string_view name, char dash, bool upper) {
