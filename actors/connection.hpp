@@ -43,9 +43,10 @@ struct subscribe_ticket;
 // start.
 struct consumer_route {
     const madang_consumer_class* consumer = nullptr;
-    std::string plugin;  // id, for logs and metrics
-    std::string name;    // of the consumer class
-    std::string label;   // plugin/name
+    std::string plugin;         // id, for logs and metrics
+    std::string name;           // of the consumer class
+    std::string label;          // plugin/name
+    std::uint32_t handler = 0;  // its number among the plugins' handlers; 0: none
     outbox::limits outbox_limits;
     std::size_t message_bytes = 0;
     std::uint32_t messages_per_second = 0;  // 0: unlimited

@@ -22,6 +22,8 @@ void connection::note_slow(std::string_view where, std::uint64_t ticks, std::siz
     static const double per_tick = 1 / handler_clock::ticks_per_second();
     const double seconds = static_cast<double>(ticks) * per_tick;
     loop_.metrics().observe(histogram::handler_seconds, seconds / static_cast<double>(calls), calls);
+    loop_.metrics().observe_handler(route_->handler, histogram::handler_seconds,
+                                    seconds / static_cast<double>(calls), calls);
     if (seconds * 1e3 <= static_cast<double>(route_->handler_budget.count())) return;
     loop_.metrics().add(labelled_counter::slow_handlers, route_->plugin);
     log_warn("handler.slow", {{"plugin", route_->plugin},

@@ -187,7 +187,11 @@ void job_desk::hear(worker& from, std::uint64_t id, link::ended& what) {
     if (found->second.end) return;  // said twice
     if (what.what != outcome::handed_back) {
         ++from.done;
-        counts_.observe(histogram::job_run_seconds, static_cast<double>(what.run_us) / 1e6);
+        const double seconds = static_cast<double>(what.run_us) / 1e6;
+        counts_.observe(histogram::job_run_seconds, seconds);
+        const auto& spec = found->second.spec;
+        const auto* task = spec ? planning_.tasks.find(spec->task) : nullptr;
+        counts_.observe_handler(task != nullptr ? task->handler : 0, histogram::job_run_seconds, seconds);
     }
     end(what.token, found->second, std::move(what));
 }

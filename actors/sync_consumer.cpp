@@ -5,6 +5,7 @@
 #include "actors/connection.hpp"
 #include "broker/core/names.hpp"
 #include "broker/protocol/ws_frame.hpp"
+#include "monitoring/metrics.hpp"
 
 namespace madang {
 
@@ -14,6 +15,7 @@ sync_consumer::sync_consumer(connection& owner)
       channel_(owner.channel()),
       poster_(owner.plain_poster()),
       request_id_(owner.request_id()),
+      handler_(owner.route().handler),
       background_(owner.background()) {}
 
 const scope& sync_consumer::get_scope() const noexcept { return owner_.get_scope(); }
@@ -82,7 +84,10 @@ void sync_consumer::run_in_pool(call what) {
     in_event_ = what.droppable;
     about_ = std::move(what.about);
     const working_for mine(*this);
+    const auto began = loop::clock::now();
     const madang_status status = skip ? MADANG_OK : what.run(consumer_);
+    const std::chrono::duration<double> took = loop::clock::now() - began;
+    if (!skip) loop_.metrics().observe_pooled(handler_, histogram::handler_seconds, took.count());
     std::lock_guard lock(mutex_);
     finished_.push_back({what.where, status});
     wake();

@@ -72,6 +72,7 @@ class sync_consumer final : public connection_port,
     const std::string channel_;
     const std::function<void(std::function<void()>)> poster_;
     const payload request_id_;
+    const std::uint32_t handler_;          // its number in the metrics
     const bool background_;                // without a client
     std::optional<publication> about_;     // the running call's
     madang_consumer* consumer_ = nullptr;  // the running call's, and

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <deque>
 #include <limits>
 #include <sstream>
@@ -129,6 +130,37 @@ std::uint64_t metrics::total(histogram what) const {
     std::uint64_t result = 0;
     for (const auto& shard : state_->shards) result += shard.count(what);
     return result;
+}
+
+double metrics::total(labelled_gauge what, std::string_view second_label) const {
+    const std::lock_guard lock(state_->lock);
+    double result = 0;
+    if (const auto& read = state_->labelled_gauge_readers[static_cast<std::size_t>(what)])
+        for (const auto& each : read())
+            if (second_label.empty() || each.second_label == second_label) result += each.value;
+    return result;
+}
+
+double metrics::most(labelled_gauge what) const {
+    const std::lock_guard lock(state_->lock);
+    double result = 0;
+    if (const auto& read = state_->labelled_gauge_readers[static_cast<std::size_t>(what)])
+        for (const auto& each : read()) result = std::max(result, each.value);
+    return result;
+}
+
+bucket_counts metrics::counts(histogram what) const {
+    const std::lock_guard lock(state_->lock);
+    bucket_counts sums;
+    for (const auto& shard : state_->shards) shard.add_to(sums, what);
+    return sums;
+}
+
+bucket_counts metrics::handler(std::uint32_t number) const {
+    const std::lock_guard lock(state_->lock);
+    bucket_counts sums;
+    for (const auto& shard : state_->shards) shard.add_handler_to(sums, number);
+    return sums;
 }
 
 namespace {

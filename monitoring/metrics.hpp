@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "monitoring/bucket_counts.hpp"
 #include "monitoring/metric_table.hpp"  // enum class counter, labelled_counter, gauge, labelled_gauge, histogram
 
 namespace madang {
@@ -22,6 +23,7 @@ class alignas(64) metrics_shard {
   public:
     static constexpr unsigned max_buckets = 20;  // and +Inf
     static constexpr std::size_t max_label_values = 64;
+    static constexpr std::size_t max_handlers = 128;
     using label_values = std::map<std::string, std::uint64_t, std::less<>>;
 
     metrics_shard() = default;
@@ -41,6 +43,20 @@ class alignas(64) metrics_shard {
         bump(into.buckets[bucket_of(row, value)], times);
         bump(into.sum, value * static_cast<double>(times));
     }
+    // One handler's own, beside the histogram of all of them: by its number (plugin_host), in `what`'s
+    // buckets. 0 and numbers from max_handlers on are of nobody in particular.
+    void observe_handler(std::uint32_t handler, histogram what, double value,
+                         std::uint64_t times = 1) noexcept {
+        series& into = handlers_[handler < max_handlers ? handler : 0];
+        bump(into.buckets[bucket_of(histogram_rows[static_cast<std::size_t>(what)], value)], times);
+        bump(into.sum, value * static_cast<double>(times));
+    }
+    // From any thread: takes a lock. For a handler of which observe_handler is never told.
+    void observe_pooled(std::uint32_t handler, histogram what, double value) {
+        if (handler == 0 || handler >= max_handlers) return;
+        const std::lock_guard lock(labelled_lock_);
+        observe_handler(handler, what, value);
+    }
     // For the rare and bounded (close codes, policies, plugin names): takes a lock, and any thread may call
     // it. Past 64 label values: "other". n = 0: the value is there from now on.
     void add(labelled_counter what, std::string_view label, std::uint64_t n = 1);
@@ -59,6 +75,12 @@ class alignas(64) metrics_shard {
     std::uint64_t bucket(histogram what,
                          unsigned index) const noexcept {  // not cumulative; index `buckets` is +Inf
         return read(histograms_[static_cast<std::size_t>(what)].buckets[index]);
+    }
+    void add_to(bucket_counts& sums, histogram what) const noexcept {
+        add_to(sums, histograms_[static_cast<std::size_t>(what)]);
+    }
+    void add_handler_to(bucket_counts& sums, std::uint32_t handler) const noexcept {
+        if (handler < max_handlers) add_to(sums, handlers_[handler]);
     }
 
     static unsigned bucket_of(const histogram_row& row, double value) noexcept {
@@ -85,10 +107,15 @@ class alignas(64) metrics_shard {
     static T read(const std::atomic<T>& cell) noexcept {
         return cell.load(std::memory_order_relaxed);
     }
+    static void add_to(bucket_counts& sums, const series& from) noexcept {
+        for (unsigned i = 0; i <= max_buckets; ++i) sums.buckets[i] += read(from.buckets[i]);
+        sums.sum += read(from.sum);
+    }
 
     std::atomic<std::uint64_t> counters_[counter_count] = {};
     std::atomic<std::int64_t> gauges_[gauge_count] = {};
     series histograms_[histogram_count];
+    series handlers_[max_handlers];
     mutable std::mutex labelled_lock_;
     label_values labelled_[labelled_counter_count];
 };
@@ -117,7 +144,11 @@ class metrics {
     double total(counter what) const;
     double total(gauge what) const;
     std::uint64_t total(labelled_counter what, std::string_view label) const;
-    std::uint64_t total(histogram what) const;  // observations
+    std::uint64_t total(histogram what) const;                               // observations
+    double total(labelled_gauge what, std::string_view second_label) const;  // "": whatever it is
+    double most(labelled_gauge what) const;                                  // the largest; 0: there is none
+    bucket_counts counts(histogram what) const;
+    bucket_counts handler(std::uint32_t number) const;
 
     // Prometheus text exposition format 0.0.4 (text/plain; version=0.0.4), every row of the table and
     // madang_build_info.

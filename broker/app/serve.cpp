@@ -11,6 +11,7 @@
 #include "broker/app/server.hpp"
 #include "broker/core/configuration.hpp"
 #include "broker/core/log.hpp"
+#include "broker/core/log_ring.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/net/listener.hpp"
 #include "broker/net/service_manager.hpp"
@@ -109,10 +110,14 @@ int run_serve(const option_values& values) {
     if (!sockets->internal.empty())
         loaded->settings.internal_listen = bound_address(sockets->internal.front());
     const auto settings = loaded->settings;
-    start_logging(settings.format, parse_log_level(settings.log_level));
+    const auto tail =
+        settings.log_tail_lines == 0
+            ? nullptr
+            : std::make_shared<log_ring>(log_ring::limits{settings.log_tail_lines, settings.log_tail_bytes});
+    start_logging(settings.format, parse_log_level(settings.log_level), tail);
     for (const auto& warning : loaded->warnings) log_warn("config.warning", {{"message", warning}});
 
-    server node(std::move(*loaded), std::move(*sockets));
+    server node(std::move(*loaded), std::move(*sockets), tail);
     if (auto done = node.load(); !done) return stop_logging(), complain(done.error());
     if (auto done = node.start(); !done) {
         node.stop(std::chrono::seconds{1});

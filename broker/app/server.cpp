@@ -20,12 +20,14 @@
 #include "broker/app/layout.hpp"
 #include "broker/app/own_worker.hpp"
 #include "broker/app/plugin_log.hpp"
+#include "broker/app/plugin_report.hpp"
 #include "broker/auth/check_options.hpp"
 #include "broker/auth/django_session.hpp"
 #include "broker/auth/doorkeeper.hpp"
 #include "broker/auth/jwt.hpp"
 #include "broker/core/clock.hpp"
 #include "broker/core/log.hpp"
+#include "broker/core/log_ring.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/core/node_name.hpp"
 #include "broker/jobs/schedule.hpp"
@@ -40,6 +42,7 @@
 #include "broker/net/tls_context.hpp"
 #include "broker/net/token_login.hpp"
 #include "broker/protocol/origin.hpp"
+#include "monitoring/metric_history.hpp"
 #include "monitoring/metrics.hpp"
 #include "monitoring/span_exporter.hpp"
 #include "plugins/host/plugin_host.hpp"
@@ -64,6 +67,7 @@ consumer_route resolve(const websocket_route& route, const options& settings) {
     result.plugin = route.owner->id;
     result.name = route.name;
     result.label = route.owner->id + "/" + route.name;
+    result.handler = route.handler;
     result.outbox_limits.bytes = own.outbox_bytes != 0 ? own.outbox_bytes : settings.ws_outbox_bytes;
     result.outbox_limits.policy = own.outbox_policy != MADANG_OUTBOX_DEFAULT
                                       ? static_cast<outbox_policy>(own.outbox_policy)
@@ -90,6 +94,7 @@ consumer_route resolve(const background_route& route, const options& settings) {
     result.name = route.name;
     result.label = route.owner->id + "/" + route.name;
     result.channel = route.channel;
+    result.handler = route.handler;
     result.handler_budget = route.handler_budget_ms != 0 ? std::chrono::milliseconds{route.handler_budget_ms}
                                                          : settings.handler_budget;
     result.max_groups = settings.max_groups_per_connection;
@@ -143,9 +148,10 @@ result<void> check_origins(const std::vector<std::string>& patterns, const std::
 }  // namespace
 
 struct server::parts {
-    parts(configuration all, inherited_sockets inherited)
+    parts(configuration all, inherited_sockets inherited, std::shared_ptr<const log_ring> tail)
         : config(std::move(all)),
           sockets(std::move(inherited)),
+          log(std::move(tail)),
           settings(std::move(config.settings)),
           actors(settings, counts, namespaces),
           jobs({.settings = settings,
@@ -204,6 +210,14 @@ struct server::parts {
         return request;
     }
 
+    // Of the metrics, every 10 s from now on. The loop's thread.
+    void remember(loop& on) {
+        hour.sample(unix_ms(), std::chrono::duration_cast<std::chrono::milliseconds>(
+                                   loop::clock::now().time_since_epoch())
+                                   .count());
+        on.schedule(std::chrono::milliseconds{metric_history::interval_ms}, [this, &on] { remember(on); });
+    }
+
     void open(loop& on, upgrade&& ready) { actors.open(on, request_of(ready, routes.at(ready.route))); }
 
     void open(loop& on, client_arrival&& ready) {
@@ -214,9 +228,11 @@ struct server::parts {
 
     configuration config;  // without its settings
     inherited_sockets sockets;
+    std::shared_ptr<const log_ring> log;  // null: none is kept
     const options settings;
     system_clock_source clock;
     metrics counts;
+    metric_history hour{counts};
     address_list trusted;
     namespace_table namespaces;
     std::unique_ptr<curl_fetcher> fetcher;
@@ -262,8 +278,8 @@ struct server::parts {
     bool running = false;
 };
 
-server::server(configuration settings, inherited_sockets sockets)
-    : parts_(std::make_unique<parts>(std::move(settings), std::move(sockets))) {}
+server::server(configuration settings, inherited_sockets sockets, std::shared_ptr<const log_ring> log)
+    : parts_(std::make_unique<parts>(std::move(settings), std::move(sockets), std::move(log))) {}
 
 server::~server() { stop(std::chrono::hours{1}); }
 
@@ -511,8 +527,14 @@ result<void> server::start() {
         admin_page = static_files::open(folder, error);
         if (!admin_page) log_warn("admin.no_page", {{"message", error}});
     }
-    p.admin = std::make_unique<admin_site>(admin_site::parts{
-        .keys = p.api_keys, .api = *p.api, .files = std::move(admin_page), .cluster = cluster_status});
+    p.admin = std::make_unique<admin_site>(
+        admin_site::parts{.keys = p.api_keys,
+                          .api = *p.api,
+                          .files = std::move(admin_page),
+                          .cluster = cluster_status,
+                          .plugins = [&p] { return plugin_report(p.plugins, p.counts); },
+                          .charts = [&p] { return p.hour.json(); },
+                          .log = p.log.get()});
     p.inner_site = std::make_unique<internal_site>(
         [&p] { return p.counts.expose(); }, not_ready, p.api.get(), cluster_status,
         p.cluster ? [&p] { return p.cluster->remarks(); } : std::function<std::string()>{}, p.admin.get());
@@ -554,6 +576,7 @@ result<void> server::start() {
     start_tracing();
     p.actors.run(*p.kept);
     p.running = true;
+    loops.front()->post([&p, on = loops.front()] { p.remember(*on); });
     if (auto good = p.jobs.start(*p.kept, p.plugins.tasks(), std::move(p.schedules)); !good) return good;
     auto internal = p.inner->start();
     if (!internal) return internal.error();

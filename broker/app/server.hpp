@@ -12,11 +12,14 @@
 
 namespace madang {
 
+class log_ring;
+
 // Made, used and destroyed by one thread.
 class server {
   public:
-    // `sockets`: in place of the addresses to listen on.
-    explicit server(configuration settings, inherited_sockets sockets = {});
+    // `sockets`: in place of the addresses to listen on. `log`: what start_logging keeps; null: nothing.
+    explicit server(configuration settings, inherited_sockets sockets = {},
+                    std::shared_ptr<const log_ring> log = nullptr);
     ~server();
 
     // Loads the plugins, reads certificates and the site's folder: everything that can be wrong without a

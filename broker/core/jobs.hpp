@@ -172,6 +172,7 @@ struct task_options {
     bool reject_on_worker_lost = false;  // to the dead letters at the first loss
     bool ignore_result = false;
     bool track_started = false;
+    std::uint32_t handler = 0;  // its number among this server's handlers (plugin_host); 0: none
     bool in_process = false;
     std::int64_t result_ms = 86'400'000;  // -1: as long as --job-result-ttl says
     std::uint32_t rate = 0, rate_ms = 0;

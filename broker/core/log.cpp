@@ -6,11 +6,14 @@
 #include <spdlog/spdlog.h>
 
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <mutex>
 #include <type_traits>
+#include <vector>
 
+#include "broker/core/log_ring.hpp"
 #include "broker/core/span.hpp"
 #include "broker/core/utf8.hpp"
 
@@ -115,6 +118,22 @@ class captured_sink final : public spdlog::sinks::base_sink<std::mutex> {
     std::function<void(std::string_view)> sink_;
 };
 
+class ring_sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+  public:
+    explicit ring_sink(std::shared_ptr<log_ring> ring) : ring_(std::move(ring)) {}
+
+  protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        using namespace std::chrono;
+        ring_->add(duration_cast<milliseconds>(message.time.time_since_epoch()).count(),
+                   std::string_view(message.payload.data(), message.payload.size()));
+    }
+    void flush_() override {}
+
+  private:
+    std::shared_ptr<log_ring> ring_;  // which has a lock of its own
+};
+
 // The one logger of the process.
 struct logging {
     std::mutex lock;  // of the three below
@@ -200,13 +219,16 @@ void write_log(log_level level, std::string_view event, log_fields fields) noexc
     }
 }
 
-void start_logging(log_format format, log_level level) {
+void start_logging(log_format format, log_level level, std::shared_ptr<log_ring> keeps) {
     auto& all = the_logging();
     const std::lock_guard held(all.lock);
     all.pool = std::make_shared<spdlog::details::thread_pool>(queue_lines, 1);
+    std::vector<spdlog::sink_ptr> sinks;  // the ring first: a stuck terminal keeps nothing from it
+    if (keeps) sinks.push_back(std::make_shared<ring_sink>(std::move(keeps)));
+    sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
     all.logger = logging::prepared(
-        std::make_shared<spdlog::async_logger>("madang", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
-                                               all.pool, spdlog::async_overflow_policy::overrun_oldest),
+        std::make_shared<spdlog::async_logger>("madang", sinks.begin(), sinks.end(), all.pool,
+                                               spdlog::async_overflow_policy::overrun_oldest),
         format);
     all.format.store(format);
     detail::active_log_level.store(level);
@@ -244,6 +266,12 @@ log_capture::~log_capture() {
     all.captured.reset();
     all.format.store(all.format_before_capture.load());
     detail::active_log_level.store(level_before_);
+}
+
+std::uint64_t log_lines_lost() {
+    auto& all = the_logging();
+    const std::lock_guard held(all.lock);
+    return all.pool ? all.pool->overrun_counter() : 0;
 }
 
 std::uint64_t log_lines(log_level level) noexcept {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -71,8 +72,9 @@ inline void log_error(std::string_view event, log_fields fields = {}) noexcept {
 }
 
 // Called once by main, before other threads log; without it lines go to stderr as text, at info. stop_logging
-// writes what is queued and returns to that state.
-void start_logging(log_format format, log_level level);
+// writes what is queued and returns to that state. `keeps`: has each line as well, from the thread that
+// writes; null: nobody.
+void start_logging(log_format format, log_level level, std::shared_ptr<class log_ring> keeps = nullptr);
 void set_log_level(log_level level) noexcept;
 void stop_logging();
 
@@ -88,6 +90,9 @@ class log_capture {
   private:
     log_level level_before_;
 };
+
+// Lines that were lost since start_logging because stderr took them too slowly.
+std::uint64_t log_lines_lost();
 
 // Lines written at that level since the process began: what the metric madang_log_lines_total shows.
 std::uint64_t log_lines(log_level level) noexcept;

@@ -203,7 +203,9 @@ struct options {
     ms drain_timeout{10'000};  // hard deadline of a shutdown
     ms drain_spread{1'000};    // clients are told to reconnect over this time
     log_format format = log_format::text;
-    std::string log_level = "info";  // debug, info, warn, error, off
+    std::string log_level = "info";                // debug, info, warn, error, off
+    std::uint32_t log_tail_lines = 5'000;          // that the admin page can show; 0: none are kept
+    std::size_t log_tail_bytes = 2 * 1024 * 1024;  // of them
 
     // Tracing
     std::string trace_endpoint;        // URL; "": off

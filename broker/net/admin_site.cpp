@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <memory>
 #include <utility>
 
@@ -15,6 +16,7 @@ namespace madang {
 namespace {
 
 constexpr std::string_view root = "/admin";
+constexpr std::size_t log_answer = 300;  // lines of the log
 
 // Stricter than what the public site's pages have: this one needs nothing but its own files.
 constexpr std::string_view content_policy =
@@ -86,11 +88,14 @@ std::string cookie_of(const http_request& request, std::string_view id) {
     return text;
 }
 
+// Written whatever log-level says: it is an audit log.
+void audit(std::string_view event, log_fields fields) { write_log(log_level::info, event, fields); }
+
 http_response refuse(loop& on, const http_request& request, unsigned status, std::string_view reason,
                      const error& why) {
     on.metrics().add(labelled_counter::admin_refused, reason);
-    log_info("admin.refused",
-             {{"reason", reason}, {"client", request.client.address}, {"request_id", request.request_id}});
+    audit("admin.refused",
+          {{"reason", reason}, {"client", request.client.address}, {"request_id", request.request_id}});
     return refusal(status, why);
 }
 
@@ -197,8 +202,8 @@ http_answer admin_site::sign_in(loop& on, http_request& request) {
                       fail(errc::permission_denied, "the key needs the right read"));
     const auto made = sessions_.open(*holder, on.now());
     on.metrics().add(labelled_counter::admin_actions, "sign_in");
-    log_info("admin.signed_in",
-             {{"key", holder->name}, {"client", request.client.address}, {"request_id", request.request_id}});
+    audit("admin.signed_in",
+          {{"key", holder->name}, {"client", request.client.address}, {"request_id", request.request_id}});
     auto response = json_answer(200, shown(&made.session));
     response.set("Set-Cookie", cookie_of(request, made.id));
     return response;
@@ -207,17 +212,36 @@ http_answer admin_site::sign_in(loop& on, http_request& request) {
 http_answer admin_site::sign_out(loop& on, const http_request& request, const visitor& who) {
     sessions_.close(who.id);
     on.metrics().add(labelled_counter::admin_actions, "sign_out");
-    log_info("admin.signed_out", {{"key", who.session.who.name}, {"request_id", request.request_id}});
+    audit("admin.signed_out", {{"key", who.session.who.name}, {"request_id", request.request_id}});
     auto response = json_answer(200, shown(nullptr));
     response.set("Set-Cookie", cookie_of(request, ""));
     return response;
 }
 
+// What the server API does not tell.
+std::optional<http_response> admin_site::own(const http_request& request, std::string_view path) const {
+    if (path == "/api/cluster" && parts_.cluster) return json_answer(200, parts_.cluster());
+    if (path == "/api/plugins" && parts_.plugins) return json_answer(200, parts_.plugins());
+    if (path == "/api/charts" && parts_.charts) return json_answer(200, parts_.charts());
+    if (path != "/api/log") return std::nullopt;
+    if (parts_.log == nullptr) return json_answer(200, R"({"kept":false})");
+    const auto query = [&](std::string_view name) { return query_value(request.query, name).value_or(""); };
+    const auto text = query("text"), after = query("after");
+    log_ring::question what;
+    what.text = text;
+    what.limit = log_answer;
+    if (const auto level = query("level"); !level.empty()) what.least = parse_log_level(level);
+    std::from_chars(after.data(), after.data() + after.size(), what.after);  // what is no number: 0
+    auto told = parts_.log->read(what);
+    told.insert(1, "\"kept\":true,\"unwritten\":" + std::to_string(log_lines_lost()) + ",");
+    return json_answer(200, std::move(told));
+}
+
 http_answer admin_site::ask_api(loop& on, http_request& request, const visitor& who, reply_function reply) {
     const auto path =
         std::string_view(request.raw_path).substr(std::min(request.raw_path.size(), root.size()));
-    if (path == "/api/cluster" && request.method == "GET" && parts_.cluster)
-        return json_answer(200, parts_.cluster());
+    if (request.method == "GET")
+        if (auto answer = own(request, path)) return std::move(*answer);
     const operation* found = nullptr;
     std::string_view named;
     for (const auto& each : operations) {
@@ -242,14 +266,14 @@ http_answer admin_site::ask_api(loop& on, http_request& request, const visitor& 
                        target = named.empty() ? ids_of(request.body) : percent_decode(named).value_or("?"),
                        told = std::make_shared<std::atomic<bool>>(false)](unsigned status) {
         if (told->exchange(true)) return;
-        log_info("admin.action", {{"key", key},
-                                  {"action", action},
-                                  {"target", target},
-                                  {"outcome", status < 300    ? "done"
-                                              : status == 504 ? "unknown"
-                                                              : "refused"},
-                                  {"status", status},
-                                  {"request_id", id}});
+        audit("admin.action", {{"key", key},
+                               {"action", action},
+                               {"target", target},
+                               {"outcome", status < 300    ? "done"
+                                           : status == 504 ? "unknown"
+                                                           : "refused"},
+                               {"status", status},
+                               {"request_id", id}});
     };
     auto answer = parts_.api.answer(on, asked, who.session.who,
                                     [tell, reply = std::move(reply)](http_response response) {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "broker/auth/admin_sessions.hpp"
+#include "broker/core/log_ring.hpp"
 #include "broker/net/api_site.hpp"
 #include "broker/net/http_dispatcher.hpp"
 #include "broker/net/static_files.hpp"
@@ -28,6 +29,9 @@ class admin_site final : public http_dispatcher {
         api_site& api;                              // outlives *this
         std::optional<static_files> files;          // the page; none: it is not installed
         std::function<std::string()> cluster = {};  // JSON; null: this server is in none
+        std::function<std::string()> plugins = {};  // JSON, as plugin_report
+        std::function<std::string()> charts = {};   // JSON, as metric_history
+        const log_ring* log = nullptr;              // outlives *this; null: none is kept
     };
     explicit admin_site(parts all) : parts_(std::move(all)) {}
 
@@ -46,6 +50,7 @@ class admin_site final : public http_dispatcher {
     http_answer sign_in(loop& on, http_request& request);
     http_answer sign_out(loop& on, const http_request& request, const visitor& who);
     http_answer ask_api(loop& on, http_request& request, const visitor& who, reply_function reply);
+    std::optional<http_response> own(const http_request& request, std::string_view path) const;
     std::string shown(const admin_session* session) const;
 
     parts parts_;

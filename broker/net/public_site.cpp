@@ -207,8 +207,11 @@ http_answer public_site::call_view(loop& on, http_request& request, const http_r
     auto call = std::make_shared<view_call>(chosen, builder.build(), request.body, std::move(reply),
                                             std::move(failed));
     if (chosen->view.kind == MADANG_SYNC) {
-        if (!services_.pool || !services_.pool([call] { call->run(); }))
-            return busy("too many requests are waiting");
+        const auto run = [call, chosen, &metrics = on.metrics()] {
+            const std::chrono::duration<double> took = call->run();
+            metrics.observe_pooled(chosen->handler, histogram::handler_seconds, took.count());
+        };
+        if (!services_.pool || !services_.pool(run)) return busy("too many requests are waiting");
     } else {
         note_slow(on, *chosen, request.request_id, call->run());
     }
@@ -226,6 +229,8 @@ void public_site::note_slow(loop& on, const http_route& route, std::string_view 
     auto budget = route.settings.handler_budget_ms
                       ? std::chrono::milliseconds(route.settings.handler_budget_ms)
                       : services_.settings.handler_budget;
+    on.metrics().observe_handler(route.handler, histogram::handler_seconds,
+                                 std::chrono::duration<double>(took).count());
     if (took <= budget) return;
     on.metrics().add(labelled_counter::slow_handlers, route.owner->id);
     auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();

@@ -279,9 +279,11 @@ result<last_seen_request> decode_last_seen(std::string_view params, std::size_t 
     return unless_wrong(in, std::move(made));
 }
 
-result<std::string> decode_pattern(std::string_view params) {
+result<channels_request> decode_channels(std::string_view params, std::size_t most) {
     fields in(params);
-    return unless_wrong(in, in.text("pattern", name_bytes));
+    channels_request made{in.text("pattern", name_bytes), 0};
+    made.limit = at_most(in.integer("limit"), most);
+    return unless_wrong(in, std::move(made));
 }
 
 result<std::string> decode_backup(std::string_view params) {
@@ -384,14 +386,24 @@ std::string encode(const std::vector<node_figures>& nodes) {
     return out + "]}";
 }
 
-std::string encode(const std::map<std::string, std::uint64_t>& groups, std::size_t limit) {
-    std::string out = "{\"channels\":{";
-    std::size_t shown = 0;
-    for (auto each = groups.begin(); each != groups.end() && shown < limit; ++each, ++shown) {
-        if (shown != 0) out += ',';
-        out += quoted(each->first) + ":{\"num_clients\":" + std::to_string(each->second) + "}";
+std::string encode(std::map<std::string, std::uint64_t> groups, std::size_t limit) {
+    const bool more = groups.size() > limit;
+    if (more) {
+        std::vector<std::pair<std::string_view, std::uint64_t>> all(groups.begin(), groups.end());
+        std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(limit), all.end(),
+                         [](const auto& a, const auto& b) {
+                             return a.second != b.second ? a.second > b.second : a.first < b.first;
+                         });
+        std::map<std::string, std::uint64_t> largest(all.begin(),
+                                                     all.begin() + static_cast<std::ptrdiff_t>(limit));
+        groups.swap(largest);
     }
-    return out + (groups.size() > limit ? "},\"more\":true}" : "}}");
+    std::string out = "{\"channels\":{";
+    for (const auto& [name, members] : groups) {
+        if (out.back() != '{') out += ',';
+        out += quoted(name) + ":{\"num_clients\":" + std::to_string(members) + "}";
+    }
+    return out + (more ? "},\"more\":true}" : "}}");
 }
 
 std::string encode_reached(std::size_t connections) {

@@ -42,7 +42,11 @@ struct last_seen_request {
     std::size_t limit = 0;
 };
 result<last_seen_request> decode_last_seen(std::string_view params, std::size_t most);
-result<std::string> decode_pattern(std::string_view params);
+struct channels_request {
+    std::string pattern;
+    std::size_t limit = 0;
+};
+result<channels_request> decode_channels(std::string_view params, std::size_t most);
 // "name": 1 to 100 letters, digits, '-', '_' and '.', and no '.' first: what may stand in a path.
 result<std::string> decode_backup(std::string_view params);
 
@@ -67,8 +71,8 @@ std::string encode(const position& where);  // {} where no history is kept
 std::string encode(const presence_counts& counts);
 std::string encode(const std::vector<last_seen_entry>& users);
 std::string encode(const std::vector<node_figures>& nodes);
-// The first `limit` of them; "more" when there were more.
-std::string encode(const std::map<std::string, std::uint64_t>& groups, std::size_t limit);
+// The `limit` with the most members, by name; "more" when there were more.
+std::string encode(std::map<std::string, std::uint64_t> groups, std::size_t limit);
 std::string encode_reached(std::size_t connections);
 // One element of an answer that is gathered page by page.
 std::string encode(const publication& one);

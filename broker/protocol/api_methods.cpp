@@ -261,14 +261,14 @@ void last_seen(const shared_request& request, std::string_view params, std::size
 }
 
 void channels(const shared_request& request, std::string_view params, std::size_t, api_done done) {
-    auto pattern = decode_pattern(params);
-    if (!pattern) return done(pattern.error());
-    const auto limit = request->limits.answer;
-    request->streams.groups(std::move(*pattern), limit + 1,
-                            answered<std::map<std::string, std::uint64_t>>(
-                                std::move(done), [limit](const std::map<std::string, std::uint64_t>& got) {
-                                    return encode(got, limit);
-                                }));
+    auto what = decode_channels(params, request->limits.answer);
+    if (!what) return done(what.error());
+    request->streams.groups(
+        std::move(what->pattern), request->limits.answer + 1,
+        answered<std::map<std::string, std::uint64_t>>(
+            std::move(done), [limit = what->limit](const std::map<std::string, std::uint64_t>& got) {
+                return encode(got, limit);
+            }));
 }
 
 void info(const shared_request& request, std::string_view params, std::size_t, api_done done) {

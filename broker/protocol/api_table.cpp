@@ -116,7 +116,8 @@ constexpr api_method methods[] = {
      R"({"channel":"news:kr"})", history_remove},
     {"channels", api_right::read, "Groups with members",
      R"({"type":"object","properties":{"pattern":{"type":"string","maxLength":255,
-         "description":"A glob: * and ?; missing: all"}}})",
+         "description":"A glob: * and ?; missing: all"},
+         "limit":{"type":"integer","description":"At most so many: those with the most members"}}})",
      R"({"type":"object","required":["channels"],"properties":{
          "channels":{"type":"object","additionalProperties":{"type":"object","required":["num_clients"],
            "properties":{"num_clients":{"type":"integer"}}}},

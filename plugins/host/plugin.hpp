@@ -60,6 +60,7 @@ struct route_settings {
 // as long as the host.
 struct hosted_class {
     plugin* owner = nullptr;
+    std::uint32_t handler = 0;  // its number among the host's classes, views and tasks, from 1
     madang_consumer_class consumer{};
     std::string name;
     std::vector<std::string> group_names;
@@ -81,6 +82,7 @@ struct background_route : hosted_class {
 struct http_route {
     std::string pattern;
     plugin* owner = nullptr;
+    std::uint32_t handler = 0;  // as hosted_class has it
     madang_view view{};
     route_settings settings;
     std::string name;

@@ -202,7 +202,7 @@ madang_status plugin_host::add_task(plugin& owner, std::string_view name, std::s
                                     madang_task_handler handler, void* context) {
     if (!owner.initialising_) return MADANG_INVALID;
     std::string wrong;
-    const auto status = tasks_.add(owner, name, options, handler, context, wrong);
+    const auto status = tasks_.add(owner, name, options, handler, context, wrong, ++handlers_);
     return status == MADANG_OK ? status : refuse(owner, "plugin.task_refused", wrong);
 }
 
@@ -231,6 +231,7 @@ madang_status plugin_host::add_route(plugin& owner, std::string_view pattern,
     };
     auto route = std::make_shared<websocket_route>();
     route->pattern = pattern;
+    route->handler = ++handlers_;
     if (const char* wrong = take_class(owner, consumer, *route)) return refuse_route(wrong);
     if (const char* wrong = take_options(options, route->settings)) return refuse_route(wrong);
     if (auto added = websocket_routes_.add(pattern, std::move(route)); !added)
@@ -254,6 +255,7 @@ madang_status plugin_host::add_background(plugin& owner, std::string_view channe
         if (other->channel == channel) return refuse_it("already taken by " + other->owner->id);
     auto route = std::make_shared<background_route>();
     route->channel = channel;
+    route->handler = ++handlers_;
     if (const char* wrong = take_class(owner, consumer, *route)) return refuse_it(wrong);
     if (options) {
         const auto given = copy_table(*options);
@@ -274,6 +276,7 @@ madang_status plugin_host::add_view(plugin& owner, std::string_view methods, std
     auto route = std::make_shared<http_route>();
     route->pattern = pattern;
     route->owner = &owner;
+    route->handler = ++handlers_;
     route->view = copy_table(given);
     route->methods = split_list(methods);
     if (!route->view.handle) return refuse_route("the view has no handle function");

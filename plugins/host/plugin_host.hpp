@@ -105,6 +105,7 @@ class plugin_host {
     std::map<std::string, const plugin*, std::less<>> namespaces_;  // whose
     rpc_table rpc_;
     task_table tasks_;
+    std::uint32_t handlers_ = 0;  // numbers given
     std::vector<declared_schedule> schedules_;
 };
 

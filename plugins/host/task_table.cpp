@@ -36,7 +36,8 @@ attempt_end failed(std::string type, std::string message) {
 }  // namespace
 
 madang_status task_table::add(plugin& owner, std::string_view name, std::string_view options,
-                              madang_task_handler handler, void* context, std::string& error) {
+                              madang_task_handler handler, void* context, std::string& error,
+                              std::uint32_t number) {
     const auto refuse = [&](std::string_view why) {
         error = "task " + std::string(name.substr(0, 255)) + ": " + std::string(why);
         return MADANG_INVALID;
@@ -49,6 +50,7 @@ madang_status task_table::add(plugin& owner, std::string_view name, std::string_
     if (!parsed) return refuse(parsed.error().detail);
     parsed->name = name;
     parsed->plugin = owner.id;
+    parsed->handler = number;
     tasks_.emplace(std::string(name), entry{std::move(*parsed), &owner, handler, context});
     return MADANG_OK;
 }

@@ -43,7 +43,8 @@ class task_table final : public task_directory {
   public:
     // MADANG_INVALID with why in `error`.
     madang_status add(plugin& owner, std::string_view name, std::string_view options,
-                      madang_task_handler handler, void* context, std::string& error);
+                      madang_task_handler handler, void* context, std::string& error,
+                      std::uint32_t number = 0);
     void remove(const plugin& owner);  // of a plugin that did not start
 
     const task_options* find(std::string_view task) const override;

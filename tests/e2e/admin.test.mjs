@@ -145,6 +145,20 @@ for (const colorScheme of ["light", "dark"]) {
     await row(page, "of 1").waitFor();
     await shot(page, `${colorScheme}-workers`);
 
+    await go(page, "Plugins");
+    const step = row(page, "torture.step");
+    await step.locator("td.number", { hasText: /^[1-9]/ }).first().waitFor(); // its attempts
+    assert.match(await step.locator("td.number").nth(1).innerText(), /[µm]?s$/);
+    await shot(page, `${colorScheme}-plugins`);
+
+    await page.goto(`${server.internal}/admin/#/jobs/${mended}`);
+    await page.getByRole("link", { name: "by its id" }).click();
+    await row(page, "admin.action").getByText("job_requeue").waitFor();
+    assert.equal(await page.locator("#log_text").inputValue(), mended);
+    await page.locator("#log_text").fill("");
+    await row(page, "admin.signed_in").first().waitFor();
+    await shot(page, `${colorScheme}-log`);
+
     await page.locator("#sign_out").click();
     await page.locator("#key_form").waitFor();
     assert.deepEqual(await page.context().cookies(), []);
@@ -215,6 +229,68 @@ test("a server that went away is said to have, and what ended with it asks for t
   await page.locator("#key_form").waitFor();
 });
 
+test("the log is live, follows a request by its id, and keeps its filter", async () => {
+  const page = await open();
+  await sign_in(page, watcher);
+  await go(page, "Log");
+  const { headers } = await fetch(`${server.url}/nothing-there`);
+  const id = headers.get("x-request-id");
+  await row(page, "/nothing-there").first().waitFor(); // by itself
+  await row(page, "/nothing-there").last().getByRole("link").click();
+  await page.waitForURL(/#\/log\?text=/);
+  const text = await page.locator("#log_text").inputValue();
+  if (id) assert.equal(text, id);
+  await row(page, "admin.signed_in").first().waitFor({ state: "detached" });
+  await row(page, "/nothing-there").waitFor();
+  await page.locator("#log_level").selectOption("error");
+  await page.getByText("No such line is kept").waitFor();
+  await page.locator("#log_text").fill("");
+  await page.locator("#log_level").selectOption("");
+  await row(page, "admin.signed_in").first().waitFor();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`the last hour is drawn, and read by pointer and by keyboard (${colorScheme})`, async () => {
+    const page = await open({ colorScheme });
+    await sign_in(page, watcher);
+    await go(page, "The last hour");
+    const chart = page.locator(".chart", { hasText: "Connections" });
+    await chart.locator(".legend", { hasText: /^\d+ open/ }).waitFor();
+    await page.locator(".chart", { hasText: "Memory" }).locator(".legend", { hasText: /[1-9]\d* MiB|[1-9][\d.]* MiB/ }).waitFor();
+    assert.equal(await page.locator(".chart").count(), 11);
+    assert.match(await chart.locator(".for_readers").textContent(), /Connections in the last hour: open: now \d, least \d, most \d/);
+    const plot = chart.locator(".plot");
+    await plot.hover();
+    await chart.locator("figcaption", { hasText: /\d\d:\d\d:\d\d/ }).waitFor();
+    await shot(page, `${colorScheme}-charts`);
+    await page.locator("#title").hover();
+    await chart.locator("figcaption", { hasText: "now" }).waitFor();
+    await plot.focus();
+    await page.keyboard.press("Home");
+    await chart.locator("figcaption", { hasText: /\d\d:\d\d:\d\d/ }).waitFor();
+    assert.equal(await plot.getAttribute("aria-valuenow"), "0");
+    assert.match(await plot.getAttribute("aria-valuetext"), /^\d\d:\d\d:\d\d: \d open$/);
+    assert.ok(await plot.evaluate((element) => element === document.activeElement), "the focus stays");
+    await page.keyboard.press("Escape");
+    await chart.locator("figcaption", { hasText: "now" }).waitFor();
+    await windows.at(-1).is_content();
+  });
+}
+
+test("numbers that JavaScript cannot hold are shown as they are", async () => {
+  const { id } = await raw_job();
+  const page = await open();
+  await sign_in(page, watcher);
+  await page.goto(`${server.internal}/admin/#/jobs/${id}`);
+  await page.locator("pre", { hasText: "9007199254740993" }).waitFor();
+  await page.locator("pre", { hasText: "0.12345678901234567890" }).waitFor();
+});
+async function raw_job() { // JSON.stringify would round them, too
+  const answer = await fetch(`${server.internal}/api/jobs`, { method: "POST", headers: { "X-API-Key": operator },
+    body: '{"task":"far.away","queue":"nobody-works-on-it","kwargs":{"n":9007199254740993,"x":0.12345678901234567890}}' });
+  return answer.json();
+}
+
 test("without any key the page says how to make one", async () => {
   const bare = await Server.start();
   try {
@@ -257,12 +333,12 @@ test("a phone shows it all without scrolling sideways, and no file comes from el
   const hosts = new Set();
   page.on("request", (request) => hosts.add(new URL(request.url()).host));
   await sign_in(page, operator);
-  for (const name of ["Groups", "Queues", "Jobs", "Dead letters", "Schedules", "Workers", "Nodes"]) {
+  for (const name of ["The last hour", "Groups", "Queues", "Jobs", "Dead letters", "Schedules", "Workers", "Plugins", "Log", "Nodes"]) {
     await go(page, name);
     await page.locator("#content > *").first().waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`);
+    await shot(page, `phone-${name.toLowerCase().replaceAll(" ", "-")}`);
   }
-  await shot(page, "phone");
   assert.deepEqual([...hosts], [new URL(server.internal).host]);
   for (const file of ["index.html", "app.js", "style.css"])
     assert.doesNotMatch(await readFile(join(project_dir, "broker/admin/page", file), "utf8"), /(src|href|url|from|import)[=( "']+https?:/);

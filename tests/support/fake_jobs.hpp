@@ -92,10 +92,21 @@ class fake_jobs final : public job_port {
         tell(done, std::vector<std::int64_t>{1000, 2000});
     }
 
+    bool hold = false;  // answers wait until answer_held
+    void answer_held() {
+        for (auto& each : std::exchange(held_, {})) each();
+    }
+
   private:
+    std::vector<std::function<void()>> held_;
     template <class T>
     void tell(const answer<T>& done, T value) {
-        if (done) done(refuse ? result<T>(*refuse) : result<T>(std::move(value)));
+        if (!done) return;
+        auto answer = [done, said = refuse ? result<T>(*refuse) : result<T>(std::move(value))] {
+            done(said);
+        };
+        if (!hold) return answer();
+        held_.emplace_back(std::move(answer));
     }
 };
 

@@ -9,10 +9,16 @@ export class Refused extends Error {
 
 let token = "";
 
+// Numbers that JavaScript's cannot hold stay as they were written, where the browser knows how (since 2025 all do).
+const digits = (text) => text.replace(/e.*/i, "").replace(/[-.]/g, "").replace(/^0+|0+$/g, "");
+const exact = (key, value, context) =>
+  (typeof value === "number" && context?.source.length > 15 && digits(String(value)) !== digits(context.source) && JSON.rawJSON
+    ? JSON.rawJSON(context.source) : value);
+
 async function ask(method, path, body) {
   const headers = method === "GET" ? {} : { "X-CSRF-Token": token, "Content-Type": "application/json" };
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: AbortSignal.timeout(30_000) });
-  const said = await answer.json().catch(() => ({}));
+  const said = await answer.text().then((text) => JSON.parse(text, exact)).catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, said.error);
   return said;
 }

@@ -1,13 +1,16 @@
 // Who is signed in, which view is open (the address's #), and asking again every two seconds while somebody looks.
 import { Refused, current_session, query_text, sign_in, sign_out } from "./api.js";
+import { charts } from "./charts.js";
 import { $, make, morph_children } from "./dom.js";
 import { group, groups } from "./groups.js";
 import { dead, job, jobs } from "./jobs.js";
+import { log } from "./log.js";
 import { nodes } from "./nodes.js";
+import { plugins } from "./plugins.js";
 import { queues, schedules, workers } from "./queues.js";
 
 const every_ms = 2_000;
-const views = { nodes, groups, queues, jobs, dead, schedules, workers };
+const views = { nodes, charts, groups, queues, jobs, dead, schedules, workers, plugins, log };
 const of_one = { groups: group, jobs: job };
 
 let session = { signed_in: false, keys: true };
@@ -63,7 +66,10 @@ async function refresh() {
     const context = { ...at, may_change: session.rights.includes("manage"), cluster: session.cluster };
     const content = await at.view.show(context);
     if (mine !== round) return;
+    const page = document.documentElement;
+    const at_end = page.scrollHeight - innerHeight - scrollY < 60;
     morph_children($("content"), [content].flat(Infinity).filter(Boolean));
+    if (at.view.follows && at_end) scrollTo(0, page.scrollHeight);
     say_trouble("");
   } catch (error) {
     if (mine !== round) return;
@@ -71,7 +77,11 @@ async function refresh() {
     const text = error instanceof Refused ? error.message : "The server does not answer; asking again every two seconds.";
     say_trouble(text);
   }
-  timer = setTimeout(refresh, every_ms);
+  timer = setTimeout(refresh, at.view.every_ms ?? every_ms);
+}
+
+function show_tools(at) {
+  $("tools").replaceChildren(...(at.view.tools?.(at.query, (query) => go(at.name, query)) ?? []));
 }
 
 function begin(at) {
@@ -79,7 +89,7 @@ function begin(at) {
   $("title").textContent = title;
   document.title = `${title} · Madang admin`;
   $("content").replaceChildren();
-  $("tools").replaceChildren(...(at.view.tools?.(at.query, (query) => go(at.name, query)) ?? []));
+  show_tools(at);
   for (const link of $("nav").children) {
     if (link.dataset.view === at.name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -135,6 +145,7 @@ document.querySelector(".skip").addEventListener("click", (event) => { // an add
 });
 addEventListener("hashchange", () => {
   say_trouble("");
+  if (session.signed_in && !is_new(where())) show_tools(where()); // a link to the same view with another filter
   refresh();
 });
 document.addEventListener("visibilitychange", refresh);

@@ -7,15 +7,15 @@ export const groups = {
   title: () => "Groups",
   tools: ({ q = "" }, go) => [search_field("filter", "Groups whose name has", "name has…", q, (value) => go({ q: value }))],
   async show({ query }) {
-    const { channels } = await call("channels", query.q ? { pattern: `*${query.q.replace(/[\\*?[\]{}]/g, "\\$&")}*` } : {});
+    const { channels, more } = await call("channels", { limit: most, ...(query.q && { pattern: `*${query.q.replace(/[\\*?[\]{}]/g, "\\$&")}*` }) });
     const all = Object.entries(channels).map(([name, { num_clients }]) => ({ name, num_clients }))
       .sort((a, b) => b.num_clients - a.num_clients || a.name.localeCompare(b.name));
     return [
       table("Groups", [
         ["Group", (one) => make("a", { href: `#/groups/${encodeURIComponent(one.name)}` }, one.name)],
         ["Members", (one) => number(one.num_clients), "number"],
-      ], all.slice(0, most), "No group has members now."),
-      all.length > most && make("p", { class: "soft" }, `The ${most} largest of ${number(all.length)} are shown.`),
+      ], all, "No group has members now."),
+      more && make("p", { class: "soft" }, `The ${most} largest are shown.`),
     ];
   },
 };

@@ -8,6 +8,7 @@ const state_of = (one) => state(one.state, one.state.toLowerCase());
 // The server's ids begin with the time: those of one moment differ at their ends.
 const brief = (id) => (id.length > 20 ? `${id.slice(0, 8)}…${id.slice(-8)}` : id);
 const link_to = (one) => make("a", { href: `#/jobs/${encodeURIComponent(one.id)}`, title: one.id }, brief(one.id));
+const in_log = (text, name) => make("a", { href: `#/log?${new URLSearchParams({ text })}` }, name);
 const percent = ({ progress }) => (progress === undefined ? "" : short(progress, 40));
 const many = (count) => `${count} ${count === 1 ? "job" : "jobs"}`;
 
@@ -102,6 +103,7 @@ export const job = {
              ["Parent", to_job(one.parent)], ["Root", one.root === one.id ? "" : to_job(one.root)], ["Group", one.group],
              ["Correlation id", one.correlation_id && make("code", {}, one.correlation_id)],
              ["Trace id", one.trace_id && make("code", {}, one.trace_id)]]),
+      make("p", {}, "In the log: ", in_log(one.id, "by its id"), one.correlation_id && [" · ", in_log(one.correlation_id, "by its correlation id")]),
       one.progress !== undefined && make("section", {}, make("h2", {}, "Progress"), json(one.progress)),
       make("section", {}, make("h2", {}, "Timeline"), timeline(one)),
       one.error && make("section", {}, make("h2", {}, "Error"), error_of(one.error)),

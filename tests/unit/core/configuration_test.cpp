@@ -346,7 +346,7 @@ TEST(OptionTable, NamesAreUniqueAndEveryFieldHasARow) {
         EXPECT_TRUE(variables.insert(row.environment_name()).second) << row.name;
         EXPECT_NE(row.key(), "plugin");
     }
-    EXPECT_EQ(option_table().size(), 154u);  // one for each field of options
+    EXPECT_EQ(option_table().size(), 156u);  // one for each field of options
     EXPECT_TRUE(variables.contains("MADANG_JWT_HMAC_SECRET"));
 }
 

@@ -34,7 +34,12 @@ struct AdminSite : ::testing::Test {
                                                          .timeout = 5s,
                                                          .version = "1.2.3",
                                                          .jobs = &jobs_api});
-        admin = std::make_unique<admin_site>(admin_site::parts{.keys = ring, .api = *api, .files = {}});
+        admin = std::make_unique<admin_site>(admin_site::parts{.keys = ring,
+                                                               .api = *api,
+                                                               .files = {},
+                                                               .plugins = [] { return R"({"plugins":[]})"; },
+                                                               .charts = [] { return R"({"times":[]})"; },
+                                                               .log = &log});
         site = std::make_unique<internal_site>([] { return ""; }, [] { return ""; }, api.get(), nullptr,
                                                nullptr, admin.get());
     }
@@ -55,6 +60,7 @@ struct AdminSite : ::testing::Test {
         std::optional<http_response> got;
         auto answer = site->handle(loop, asked, [&](http_response response) { got = std::move(response); });
         if (auto* now = std::get_if<http_response>(&answer)) got = std::move(*now);
+        if (auto* later = std::get_if<awaiting_reply>(&answer)) waiting = std::move(*later);
         if (!got) return {};
         return {got->status, json::parse(got->body, nullptr, false), testing::header(*got, "Set-Cookie")};
     }
@@ -78,6 +84,8 @@ struct AdminSite : ::testing::Test {
     testing::fake_loop loop;
     testing::fake_streams streams;
     testing::fake_jobs jobs;
+    log_ring log{{.lines = 100, .bytes = 100'000}};
+    std::optional<awaiting_reply> waiting;  // the last that was not answered at once
     jobs_site jobs_api{{.jobs = jobs, .page = 50, .wait = 20s, .timeout = 5s}};
     api_key_ring ring;
     std::unique_ptr<api_site> api;
@@ -215,6 +223,60 @@ TEST_F(AdminSite, LetsASessionAskNothingButWhatThePageAsks) {
     EXPECT_EQ(send("GET", "/admin/api/cluster", "", root.reading()).status, 404u) << "it is in none";
     EXPECT_EQ(send("PUT", "/admin/session", "", root.changing()).status, 405u);
     EXPECT_TRUE(streams.published.empty());
+}
+
+TEST_F(AdminSite, TellsWhatTheServerApiDoesNotToWhoIsSignedIn) {
+    log.add(1, format_log_line(log_format::text, log_level::info, "http.request", {{"request_id", "r9"}}));
+    log.add(2, format_log_line(log_format::text, log_level::warn, "handler.slow", {{"request_id", "r8"}}));
+    for (const auto* path : {"/admin/api/log", "/admin/api/plugins", "/admin/api/charts"}) {
+        EXPECT_EQ(send("GET", path).status, 401u) << path;
+        EXPECT_EQ(send("POST", path, "{}", sign_in("k-root").changing()).status, 404u) << path;
+    }
+    const auto watch = sign_in("k-watch");
+    EXPECT_TRUE(send("GET", "/admin/api/plugins", "", watch.reading()).body.contains("plugins"));
+    EXPECT_TRUE(send("GET", "/admin/api/charts", "", watch.reading()).body.contains("times"));
+    const auto ask = [&](const std::string& query) {
+        auto asked = testing::request("GET", "/admin/api/log", watch.reading(), "");
+        asked.path = asked.raw_path;
+        asked.query = query;
+        asked.server_port = "8001";
+        auto answer = site->handle(loop, asked, [](http_response) {});
+        return json::parse(std::get<http_response>(answer).body);
+    };
+    const auto got = ask("");
+    EXPECT_EQ(got["kept"], true);
+    EXPECT_EQ(got["unwritten"], 0);
+    EXPECT_EQ(got["lines"].size(), 2u);
+    EXPECT_EQ(ask("level=warn")["lines"][0]["event"], "handler.slow");
+    EXPECT_EQ(ask("text=r9&level=")["lines"][0]["event"], "http.request");
+    EXPECT_EQ(ask("after=2")["lines"].size(), 0u);
+    EXPECT_EQ(ask("after=x")["lines"].size(), 2u);
+}
+
+TEST_F(AdminSite, WithoutItsFolderThePageSaysSo) {
+    auto asked = testing::request("GET", "/admin/", {}, "");
+    const auto answer = site->handle(loop, asked, [](http_response) {});
+    const auto& got = std::get<http_response>(answer);
+    EXPECT_EQ(got.status, 404u);
+    EXPECT_THAT(got.body, HasSubstr("the admin page is not installed"));
+}
+
+TEST_F(AdminSite, WhatNobodyWaitedForIsWrittenDownAsUnknownAndOnce) {
+    const auto root = sign_in("k-root");
+    std::vector<std::string> lines;
+    const log_capture capture(log_format::json, log_level::warn,
+                              [&](std::string_view line) { lines.emplace_back(line); });
+    jobs.hold = true;
+    EXPECT_EQ(send("POST", "/admin/api/queues/mail/pause", "", root.changing()).status, 0u)
+        << "no answer yet";
+    ASSERT_TRUE(waiting && waiting->given_up);
+    waiting->given_up();
+    ASSERT_EQ(lines.size(), 1u) << "whatever the level: it is an audit log";
+    const auto told = json::parse(lines[0]);
+    EXPECT_EQ(told["outcome"], "unknown");
+    EXPECT_EQ(told["status"], 504);
+    jobs.answer_held();
+    EXPECT_EQ(lines.size(), 1u) << "the answer came too late";
 }
 
 TEST_F(AdminSite, WritesDownWhoDidWhatToWhat) {

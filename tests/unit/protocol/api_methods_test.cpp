@@ -247,6 +247,15 @@ TEST_F(ApiMethods, ChannelsAreBounded) {
               (json{{"channels", {{"news:kr", {{"num_clients", 2}}}}}, {"more", true}}));
 }
 
+TEST_F(ApiMethods, ChannelsCanBeTheLargestOnly) {
+    streams.live = {{"a", 1}, {"b", 3}, {"c", 2}, {"d", 3}};
+    EXPECT_EQ(
+        good("channels", R"({"limit":2})"),
+        (json{{"channels", {{"b", {{"num_clients", 3}}}, {"d", {{"num_clients", 3}}}}}, {"more", true}}));
+    EXPECT_FALSE(good("channels", R"({"limit":4})").contains("more"));
+    EXPECT_EQ(good("channels", R"({"limit":0})")["channels"].size(), 4u);
+}
+
 TEST_F(ApiMethods, ABatchAnswersEachCommandInOrder) {
     const auto got = good("batch", R"({"commands":[
         {"publish":{"channel":"news:a","data":1}}, {"fly":{}}, {"history":{}}, {"batch":{"commands":[]}},
