@@ -287,7 +287,7 @@ test("numbers that JavaScript cannot hold are shown as they are", async () => {
 });
 async function raw_job() { // JSON.stringify would round them, too
   const answer = await fetch(`${server.internal}/api/jobs`, { method: "POST", headers: { "X-API-Key": operator },
-    body: '{"task":"far.away","queue":"nobody-works-on-it","kwargs":{"n":9007199254740993,"x":0.12345678901234567890}}' });
+    body: '{"task":"torture.step","countdown":3600,"kwargs":{"n":9007199254740993,"x":0.12345678901234567890}}' });
   return answer.json();
 }
 

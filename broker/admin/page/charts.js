@@ -12,7 +12,7 @@ const charts_of = [
   ["Connections", plain, [["connections", "open"]]],
   ["Messages", per_second, [["messages_in", "in"], ["messages_out", "out"]]],
   ["Publications", per_second, [["publications", "published"], ["deliveries", "delivered"]]],
-  ["Groups with members", plain, [["groups", "groups"]]],
+  ["Groups with members", plain, [["groups", "there"]]],
   ["Lost by full outboxes", per_second, [["outbox_drops", "lost"]]],
   ["Jobs ready", plain, [["jobs_ready", "ready"]]],
   ["Oldest ready job", seconds, [["jobs_oldest_s", "waits for"]]],
@@ -39,7 +39,9 @@ function ceiling(value) {
   return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= value * 0.999);
 }
 
-const x_of = (time, end) => ((time - end + hour_ms) / hour_ms * width).toFixed(1);
+// A young server's samples take the whole width, too.
+const span_ms = () => Math.min(hour_ms, Math.max(2 * 60_000, data.times.at(-1) - data.times[0]));
+const x_of = (time, end) => ((time - end + span_ms()) / span_ms() * width).toFixed(1);
 
 function path_of(values, top, end) {
   const { times, interval_ms } = data;
@@ -71,7 +73,7 @@ function chart(index) {
         svg("path", { class: "grid", d: `M0 1H${width}M0 ${height / 2}H${width}M0 ${height - 1}H${width}` }),
         ...all.map((each, line) => svg("path", { class: `line line_${line}`, d: path_of(each, top, end) })),
         index in told && svg("path", { class: "at", d: `M${x_of(times[at], end)} 0V${height}` }))),
-    make("p", { class: "axis soft", "aria-hidden": "true" }, make("span", {}, "1 h ago"), make("span", {}, `scale to ${shown(top)}`), make("span", {}, "now")),
+    make("p", { class: "axis soft", "aria-hidden": "true" }, make("span", {}, span_ms() === hour_ms ? "1 h ago" : `${Math.round(span_ms() / 60_000)} min ago`), make("span", {}, `scale to ${shown(top)}`), make("span", {}, "now")),
     make("p", { class: "for_readers" }, `${title} in the last hour: ${summary}.`));
 }
 
@@ -85,7 +87,7 @@ function tell(figure, sample) {
 // The sample that is nearest to where the pointer is.
 function under(plot, clientX) {
   const box = plot.getBoundingClientRect();
-  const time = data.times.at(-1) - hour_ms + (clientX - box.left) / box.width * hour_ms;
+  const time = data.times.at(-1) - span_ms() + (clientX - box.left) / box.width * span_ms();
   return data.times.reduce((best, each, i) => (Math.abs(each - time) < Math.abs(data.times[best] - time) ? i : best), 0);
 }
 const plot_of = (event) => event.target.closest?.(".plot");

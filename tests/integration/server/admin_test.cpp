@@ -74,6 +74,32 @@ TEST_F(Admin, ShowsAndChangesByTheRightsOfTheKey) {
     EXPECT_THAT(node.process().err(), Not(HasSubstr("k-ops")));
 }
 
+TEST_F(Admin, TellsItsLogPluginsAndTheLastHour) {
+    const auto eyes = signed_in("k-eyes");
+    const auto told = [&](const std::string& what) {
+        return json::parse(ask("GET", "/admin/api/" + what, eyes).body);
+    };
+    EXPECT_TRUE(eventually([&] {
+        const auto got = told("log?text=key%3Deyes");
+        for (const auto& each : got["lines"])
+            if (each["event"] == "admin.signed_in" && each["fields"]["key"] == "eyes") return true;
+        return false;
+    }));
+    EXPECT_THAT(told("log").dump(), Not(HasSubstr("k-eyes")));
+    EXPECT_TRUE(told("plugins")["plugins"].is_array());
+    EXPECT_EQ(told("charts")["interval_ms"], 10'000);
+}
+
+TEST(AdminAudit, IsWrittenWhateverTheLevel) {
+    server quiet{{"--log-level", "error", "--log-tail-lines", "0"},
+                 {.environment = {{"MADANG_API_KEYS", "ops:all:k-ops"}}}};
+    const auto got = fetch(quiet.internal_port(), "/admin/session", "Origin: http://127.0.0.1\r\n", "POST",
+                           R"({"key":"k-ops"})");
+    EXPECT_EQ(got.status, 200);
+    EXPECT_TRUE(eventually(
+        [&] { return quiet.process().err().find("admin.signed_in key=ops") != std::string::npos; }));
+}
+
 TEST_F(Admin, RefusesStrangersForgeriesAndTheSignedOut) {
     EXPECT_EQ(ask("POST", "/admin/session", origin, R"({"key":"k-op"})").status, 401);
     EXPECT_EQ(ask("POST", "/admin/session", "Origin: http://evil.example\r\n", R"({"key":"k-ops"})").status,

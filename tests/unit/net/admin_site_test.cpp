@@ -57,8 +57,10 @@ struct AdminSite : ::testing::Test {
             testing::request(std::move(method), std::move(path), std::move(headers), std::move(body));
         asked.path = *percent_decode(asked.raw_path);
         asked.server_port = "8001";
-        std::optional<http_response> got;
-        auto answer = site->handle(loop, asked, [&](http_response response) { got = std::move(response); });
+        const auto kept = std::make_shared<std::optional<http_response>>();  // an answer may come late
+        auto& got = *kept;
+        auto answer =
+            site->handle(loop, asked, [kept](http_response response) { *kept = std::move(response); });
         if (auto* now = std::get_if<http_response>(&answer)) got = std::move(*now);
         if (auto* later = std::get_if<awaiting_reply>(&answer)) waiting = std::move(*later);
         if (!got) return {};
