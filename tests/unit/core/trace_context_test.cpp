@@ -101,8 +101,8 @@ TEST(Origin, IsARequestIdAndMaybeATrace) {
     EXPECT_EQ(split_origin(text).request_id, "abc.1");
     EXPECT_EQ(split_origin(text).trace, trace);
     EXPECT_EQ(split_origin(make_origin("", trace)).request_id, "");
-    for (const std::string plain : {std::string(), std::string("abc"), std::string(good),
-                                    "abc;" + std::string(good) + "x", std::string(200, ';')}) {
+    for (const std::string& plain : {std::string(), std::string("abc"), std::string(good),
+                                     "abc;" + std::string(good) + "x", std::string(200, ';')}) {
         EXPECT_EQ(request_id_of(plain), plain);
         EXPECT_FALSE(split_origin(plain).trace);
     }
