@@ -5,16 +5,40 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <string>
+#include <string_view>
 
 #include "broker/app/commands.hpp"
 
 namespace madang {
+namespace {
+
+constexpr std::string_view well = "HTTP/1.1 200";
+constexpr std::size_t longest_answer = 8192;
+
+// In one line what /readyz says in several: "not ready", and why.
+std::string reasons_of(std::string_view answer) {
+    const auto head = answer.find("\r\n\r\n");
+    auto body = answer.substr(head == answer.npos ? answer.size() : head + 4);
+    if (!body.starts_with("not ready"))
+        return "not ready: " + std::string(answer.substr(0, answer.find('\r')));
+    std::string all;
+    while (!body.empty()) {
+        const auto line = body.substr(0, body.find('\n'));
+        all.append(all.empty() ? "" : all == "not ready" ? ": " : "; ").append(line);
+        body.remove_prefix(std::min(line.size() + 1, body.size()));
+    }
+    return all;
+}
+
+}  // namespace
 
 int run_health(const std::string& url) {
     constexpr std::string_view scheme = "http://";
-    const auto complain = [&](const char* what) {
+    const auto complain = [&](std::string_view what) {
         std::cerr << "madang: health: " << url << ": " << what << "\n";
         return 1;
     };
@@ -49,11 +73,13 @@ int run_health(const std::string& url) {
     char buffer[512];
     if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0 &&
         send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()))
-        for (ssize_t got = 0; answer.size() < 12 && (got = recv(fd, buffer, sizeof buffer, 0)) > 0;)
+        for (ssize_t got = 0; !answer.starts_with(well) && answer.size() < longest_answer &&
+                              (got = recv(fd, buffer, sizeof buffer, 0)) > 0;)
             answer.append(buffer, static_cast<std::size_t>(got));
     close(fd);
-    if (!answer.starts_with("HTTP/1.1 200")) return complain(answer.empty() ? "no answer" : "not ready");
-    return 0;
+    if (answer.starts_with(well)) return 0;
+    if (answer.empty()) return complain("no answer");
+    return complain(reasons_of(answer));
 }
 
 }  // namespace madang

@@ -32,6 +32,9 @@ std::string did_you_mean(std::string_view unknown, std::span<const std::string> 
             least = far;
             best = name;
         }
+    if (best.empty() && unknown.size() >= 4)  // a part of the name was left out
+        for (const auto& name : known)
+            if (name.find(unknown) != name.npos && (best.empty() || name.size() < best.size())) best = name;
     return best.empty() ? std::string() : "; did you mean " + best + "?";
 }
 

@@ -17,6 +17,8 @@ import { secret } from "./support/server.mjs";
 
 const config = `[namespace.news]\nhistory_size = 100\nhistory_ttl = "10m"\nrecovery = true\npresence = true\nallow_subscribe = "users"\n` +
   `[namespace.hall]\npresence = true\njoin_leave = true\nallow_subscribe = "users"\n` +
+  `[namespace.board]\nhistory_size = 100\nhistory_ttl = "10m"\nrecovery = true\npresence = true\njoin_leave = true\n` +
+  `allow_subscribe = "users"\nallow_presence = "everyone"\n` +
   `[namespace.open]\nallow_subscribe = "everyone"\nallow_publish = "everyone"\nallow_history = "everyone"\nhistory_size = 100\nhistory_ttl = "1m"\nrecovery = true\n`;
 const folders = [];
 
@@ -140,6 +142,66 @@ describe("a cluster of three", () => {
     one.client.disconnect(); // and behind them nothing but this
     await eventually("the next leaves are told", () => two.left.some((line) => line.endsWith(one.id)));
     for (const each of [one, two]) assert.deepEqual(each.left.filter((line) => !line.endsWith(one.id)).sort(), of_dying);
+  });
+
+  test("tells those with a position who left, or to subscribe again, and who is there is right then", async (t) => {
+    const [a, b, c] = await three(t);
+    const groups = Array.from({ length: 24 }, (_, i) => `board:${i}`);
+    const clients = [];
+    t.after(() => clients.forEach(({ client }) => client.disconnect()));
+    for (const each of [a, b, c]) {
+      const client = new Centrifuge(`${each.url.replace(/^http/, "ws")}/connection/websocket`,
+                                    { token: token_of("somebody", secret), websocket: WebSocket });
+      const entry = { client, subs: {}, subscribed: [], again: [], left: [] };
+      client.on("connected", ({ client: id }) => { entry.id ??= id; });
+      for (const group of groups) {
+        const sub = entry.subs[group] = client.newSubscription(group, { joinLeave: true, positioned: true, recoverable: true });
+        sub.on("subscribed", () => entry.subscribed.push(group));
+        sub.on("subscribing", ({ code }) => { if (code === 2500) entry.again.push(group); });
+        sub.on("leave", ({ info }) => entry.left.push(`${group} ${info.client}`));
+        sub.subscribe();
+      }
+      client.connect();
+      clients.push(entry);
+      await eventually("all are subscribed", () => entry.subscribed.length === groups.length);
+    }
+    const [one, two, dying] = clients;
+    const there = async (entry, group) => Object.keys((await entry.subs[group].presence()).clients).sort().join(" ");
+    const all_see = async (wanted, who) => {
+      for (const each of who)
+        for (const group of groups) {
+          const seen = await there(each, group);
+          if (seen !== wanted.map(({ id }) => id).sort().join(" ")) throw new Error(`${group}: ${seen}`);
+        }
+      return true;
+    };
+    await eventually("all three are there", () => all_see(clients, clients));
+
+    // What they heard so far is of their own joining.
+    const begun = [one, two].map(({ subscribed }) => subscribed.length);
+    for (const each of clients) each.left.length = each.again.length = 0;
+    const at = Date.now();
+    await c.kill("SIGKILL");
+    dying.client.disconnect();
+    await eventually("two are there", () => all_see([one, two], [one, two]));
+    t.diagnostic(`who is there was right ${Date.now() - at} ms after the kill`);
+    const told = (entry, group) => entry.left.filter((line) => line === `${group} ${dying.id}`).length;
+    for (const [i, each] of [one, two].entries()) {
+      await eventually("each group is told of it", () => groups.every((group) => told(each, group) === 1 || each.again.includes(group)));
+      await eventually("all are subscribed again", () => each.subscribed.length === begun[i] + each.again.length);
+    }
+    t.diagnostic(`${one.again.length} of ${groups.length} groups were the dead node's`);
+
+    // And behind these nothing but another leave, from an owner that lives.
+    one.client.disconnect();
+    await eventually("the next leaves are told", () => groups.every((group) => two.left.includes(`${group} ${one.id}`)));
+    for (const each of [one, two])
+      for (const group of groups) assert.equal(told(each, group), each.again.includes(group) ? 0 : 1, group);
+    // Who subscribes again is told of as left and joined: nobody else is.
+    for (const group of groups.filter((each) => !two.again.includes(each)))
+      assert.deepEqual(two.left.filter((line) => line.startsWith(`${group} `)).sort(), [dying, one].map(({ id }) => `${group} ${id}`).sort());
+    assert.deepEqual(one.again.toSorted(), two.again.toSorted());
+    await all_see([two], [two]);
   });
 
   test("answers for a stream on any node, and a node that drains leaves", async (t) => {

@@ -22,6 +22,14 @@ async function depth(server, of) {
   const { queues } = await (await ask(server, "/api/queues")).json();
   return queues.reduce((sum, each) => sum + each[of], 0);
 }
+async function ids_of(server) {
+  const ids = [];
+  for (let after = ""; ;) {
+    const page = await (await ask(server, `/api/jobs?limit=500&after=${encodeURIComponent(after)}`)).json();
+    ids.push(...page.jobs.map(({ id }) => id));
+    if (!(after = page.next ?? "")) return ids;
+  }
+}
 const ended = async (server, state) => await metric(server, `madang_jobs_ended_total{state="${state}"}`);
 
 // Of which a, which keeps the jobs, is dead: nobody has run any of its jobs.
@@ -89,6 +97,53 @@ describe("the folder of a dead node", () => {
     assert.match(rest.stdout, /jobs given to b; none is left in/);
     assert.equal(await depth(b, "ready"), 3000);
     assert.equal(await depth(b, "scheduled"), 1);
+  });
+
+  test("gives what was on its way to a node that is gone with its disk to the next, once that is removed", async (t) => {
+    const { a, b, c } = await bereaved(t, 3000, { remove: false });
+    const first = adopt(c, data_of(a), ...with_key);
+    await eventually("some are given", () => depth(b, "ready"));
+    b.child.kill("SIGSTOP"); // what it is sent from now on it never says that it has
+    await new Promise((done) => setTimeout(done, 1000));
+    await b.kill("SIGKILL");
+    await keeps(c, "c", 0);
+    // How many it says at its end.
+    const given = async (running) => {
+      const done = await running;
+      const last = (done.code === 0 ? done.stdout : done.stderr).trim().split("\n").at(-1);
+      return { ...done, jobs: Number(/(\d+) jobs? given/.exec(last)?.[1]) };
+    };
+    const stuck = await given(first);
+    assert.equal(stuck.code, 1, JSON.stringify(stuck));
+    assert.match(stuck.stderr, /or more left in .*the same command goes on/);
+
+    // Its name is taken off the list with its disk: nobody else can say what it took.
+    assert.equal((await command("cluster", "remove", "b", "--url", c.internal, ...with_key)).code, 0);
+    const rest = await given(adopt(c, data_of(a), ...with_key));
+    assert.equal(rest.code, 0, JSON.stringify(rest));
+    assert.match(rest.stdout, /given to c; none is left in/);
+    assert.equal(stuck.jobs + rest.jobs, 3001);
+    const here = await depth(c, "ready") + await depth(c, "scheduled");
+    assert.ok(here >= rest.jobs && here < 3001, `${here} of them, ${rest.jobs} at last`);
+    assert.equal(new Set(await ids_of(c)).size, here);
+    assert.match((await adopt(c, data_of(a), ...with_key)).stdout, /there are no jobs in/);
+  });
+
+  test("goes on with the taker's own folder when that is dead as well", async (t) => {
+    const { a, b, c, servers } = await bereaved(t, 40, { remove: false });
+    assert.match((await adopt(c, data_of(a), ...with_key)).stdout, /41 jobs given to b/);
+    await b.kill("SIGKILL");
+    await keeps(c, "c", 0);
+    for (const each of ["a", "b"]) assert.equal((await command("cluster", "remove", each, "--url", c.internal, ...with_key)).code, 0);
+    assert.equal(await depth(c, "ready"), 0);
+    const done = await adopt(c, data_of(b), ...with_key);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /41 jobs given to c; none is left in/);
+    assert.match((await adopt(c, data_of(a), ...with_key)).stdout, /there are no jobs in/);
+    servers.push(await start_node("", "d", [(await status_of(c)).address], ["--data-dir", "data"]));
+    await keeps(c, "c", 1);
+    await eventually("all of them ended", async () => await ended(c, "SUCCESS") >= 40, 90_000);
+    assert.equal(await ended(c, "SUCCESS"), 40);
   });
 
   test("is refused when it is in use, a living node's, no store, or nobody may", async (t) => {

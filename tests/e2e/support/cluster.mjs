@@ -76,5 +76,5 @@ export const workers_of = async (server) => (await (await ask(server, "/api/work
 
 // `madang WORDS`: its exit code and what it printed.
 export const command = (...words) =>
-  run(binary, words, { timeout: 60_000 })
+  run(binary, words, { timeout: 180_000 })
     .then(({ stdout }) => ({ code: 0, stdout, stderr: "" }), ({ code, stdout, stderr }) => ({ code, stdout, stderr }));

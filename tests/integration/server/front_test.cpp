@@ -38,6 +38,10 @@ TEST(Front, ReadinessEndsWhenTheDrainBeginsAndLivenessDoesNot) {
     node.process().signal(SIGTERM);
     ASSERT_TRUE(eventually([&] { return fetch(node.internal_port(), "/readyz").status == 503; }));
     EXPECT_EQ(fetch(node.internal_port(), "/readyz").body, "not ready\ndraining: the server stops\n");
+    const auto url = "http://127.0.0.1:" + std::to_string(node.internal_port()) + "/readyz";
+    const auto health = run({.words = {server_binary(), "health", "--url", url}});
+    EXPECT_EQ(health.code, 1);
+    EXPECT_EQ(health.err, "madang: health: " + url + ": not ready: draining: the server stops\n");
     EXPECT_EQ(fetch(node.internal_port(), "/healthz").status, 200);
     EXPECT_EQ(node.metrics()["madang_draining"], 1);
     EXPECT_EQ(node.metrics()["madang_ready"], 0);

@@ -292,7 +292,9 @@ TEST_F(ServerOptions, HealthTellsAReadyServerFromNone) {
     server node;
     const auto url = "http://127.0.0.1:" + std::to_string(node.internal_port());
     EXPECT_EQ(run({.words = {server_binary(), "health", "--url", url + "/readyz"}}).code, 0);
-    EXPECT_EQ(run({.words = {server_binary(), "health", "--url", url + "/nothing"}}).code, 1);
+    const auto nothing = run({.words = {server_binary(), "health", "--url", url + "/nothing"}});
+    EXPECT_EQ(nothing.code, 1);
+    EXPECT_EQ(nothing.err, "madang: health: " + url + "/nothing: not ready: HTTP/1.1 404 Not Found\n");
     EXPECT_EQ(run({.words = {server_binary(), "health", "--url", "nonsense"}}).code, 2);
     ASSERT_EQ(node.stop(), 0);
     EXPECT_EQ(run({.words = {server_binary(), "health", "--url", url + "/readyz"}}).code, 1);

@@ -253,6 +253,10 @@ TEST(DidYouMean, NamesTheNearestOrNone) {
     EXPECT_EQ(did_you_mean("frob", std::vector<std::string>{"job"}), "") << "two of four letters";
     EXPECT_EQ(did_you_mean("x", known), "");
     EXPECT_EQ(did_you_mean("", known), "");
+    const std::vector<std::string> parts = {"history_durability", "history_size", "join_leave"};
+    EXPECT_EQ(did_you_mean("durability", parts), "; did you mean history_durability?");
+    EXPECT_EQ(did_you_mean("history", parts), "; did you mean history_size?") << "the shortest";
+    EXPECT_EQ(did_you_mean("his", parts), "");
 }
 
 TEST_F(Configuration, RefusesValuesOfTheWrongKind) {
