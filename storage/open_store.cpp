@@ -14,6 +14,7 @@ result<std::unique_ptr<store>> open_store(const options& settings, const clock_s
     limits.queue_bytes = settings.store_queue_bytes;
     limits.tail_bytes = settings.store_tail_bytes;
     limits.streams = settings.store_streams;
+    limits.job_cache_bytes = settings.store_memory_bytes / 4 * 3;
     limits.job_args_bytes = settings.job_args_bytes;
     limits.job_dead_ms = settings.job_dead_ttl.count();
     if (settings.data_dir == "none")

@@ -226,7 +226,8 @@ const option_row rows[] = {
     {"Storage",
      "store-memory-bytes",
      &o::store_memory_bytes,
-     "Memory of the database: memtables and block cache",
+     "Memory of the database: memtables and block cache. Three quarters as much hold the jobs that were "
+     "asked for last",
      {.least = 8 * mi, .most = 64 * gi}},
     {"Storage",
      "store-tail-bytes",

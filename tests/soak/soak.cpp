@@ -285,7 +285,7 @@ class day {
     steady::time_point began_;
     std::size_t rounds_ = 0;
     std::size_t storms_ = 0;
-    still memory_{"MiB of memory", 24};  // of all processes together
+    still memory_{"MiB of memory", 16};  // of all processes together
     still descriptors_{"descriptors", 64};
     still disk_{"MiB on the disk", 16};
 };
