@@ -124,7 +124,8 @@ describe("the folder of a dead node", () => {
     assert.match(rest.stdout, /given to c; none is left in/);
     assert.equal(stuck.jobs + rest.jobs, 3001);
     const here = await depth(c, "ready") + await depth(c, "scheduled");
-    assert.ok(here >= rest.jobs && here < 3001, `${here} of them, ${rest.jobs} at last`);
+    // b's disk has what it said that it has, if it came to say so; the rest is here.
+    assert.ok(here >= rest.jobs && here <= 3001, `${here} of them, ${rest.jobs} at last`);
     assert.equal(new Set(await ids_of(c)).size, here);
     assert.match((await adopt(c, data_of(a), ...with_key)).stdout, /there are no jobs in/);
   });
