@@ -32,18 +32,22 @@ open_span::open_span(tracer& by, const std::optional<trace_context>& outside, sp
     }
 }
 
-work_trace delivery_of(tracer* by, std::string_view origin) noexcept {
-    if (by == nullptr) return {};
+namespace {
+
+// Within an origin: the one of its children that has this number.
+work_trace child_of(tracer& by, std::string_view origin, std::uint64_t number) noexcept {
     const auto from = split_origin(origin).trace;
-    if (!from) return {};
-    return {by, from->child(by->place())};
+    return from ? work_trace{&by, from->child(number)} : work_trace{};
+}
+
+}  // namespace
+
+work_trace delivery_of(tracer* by, std::string_view origin) noexcept {
+    return by != nullptr ? child_of(*by, origin, by->place()) : work_trace{};
 }
 
 work_trace attempt_of(tracer* by, std::string_view origin, std::uint64_t token) noexcept {
-    if (by == nullptr) return {};
-    const auto from = split_origin(origin).trace;
-    if (!from) return {};
-    return {by, from->child(token)};
+    return by != nullptr ? child_of(*by, origin, token) : work_trace{};
 }
 
 std::function<void(std::function<void()>)> in_this_trace(std::function<void(std::function<void()>)> post) {
