@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "broker/core/fnv1a.hpp"
 #include "broker/core/log.hpp"
 #include "monitoring/metrics.hpp"
 
@@ -12,13 +13,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 using outcome = span_queue::outcome;
-
-// FNV-1a: the same on every node for the same name.
-std::uint64_t hash_of(std::string_view text) noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return hash;
-}
 
 // What OTLP/HTTP says may be sent again.
 outcome judged(const result<fetch_answer>& answer) {
@@ -40,7 +34,7 @@ struct span_exporter::shared {
 
 span_exporter::span_exporter(span_exporter_settings settings, http_fetcher& by, metrics& counts)
     : settings_(std::move(settings)),
-      place_(hash_of(settings_.from.instance)),
+      place_(fnv1a(settings_.from.instance)),
       fetcher_(by),
       counts_(counts),
       queue_(settings_.queue) {

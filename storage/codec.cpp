@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "broker/core/fnv1a.hpp"
 #include "storage/bytes.hpp"
 
 namespace madang {
@@ -12,9 +13,7 @@ enum : std::uint8_t { has_info = 1, has_tags = 2 };
 }  // namespace
 
 std::uint16_t shard_of(std::string_view group, std::uint32_t shards) noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325u;
-    for (const char each : group) hash = (hash ^ static_cast<unsigned char>(each)) * 0x100000001b3u;
-    return static_cast<std::uint16_t>(hash % shards);
+    return static_cast<std::uint16_t>(fnv1a(group) % shards);
 }
 
 std::int64_t end_of(std::int64_t start_ms, std::int64_t length_ms) noexcept {

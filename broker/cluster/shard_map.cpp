@@ -1,13 +1,9 @@
 #include "broker/cluster/shard_map.hpp"
 
+#include "broker/core/fnv1a.hpp"
+
 namespace madang {
 namespace {
-
-std::uint64_t fnv1a(std::string_view bytes) noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325u;
-    for (const char each : bytes) hash = (hash ^ static_cast<unsigned char>(each)) * 0x100000001b3u;
-    return hash;
-}
 
 // The finisher of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
 std::uint64_t mixed(std::uint64_t bits) noexcept {
