@@ -33,8 +33,8 @@ typedef enum madang_job_field {
     MADANG_JOB_CORRELATION_ID = 6, /* of the request that it came from, or "" */
     MADANG_JOB_PARENT_ID = 7,
     MADANG_JOB_ROOT_ID = 8,
-    MADANG_JOB_CHECKPOINT = 9,     /* what the last attempt saved, or "" */
-    MADANG_JOB_TRACEPARENT = 10    /* W3C, of this attempt, for what it asks others; "": it is not traced */
+    MADANG_JOB_CHECKPOINT = 9,  /* what the last attempt saved, or "" */
+    MADANG_JOB_TRACEPARENT = 10 /* W3C, of this attempt, for what it asks others; "": it is not traced */
 } madang_job_field;
 
 typedef enum madang_job_number {
