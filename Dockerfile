@@ -45,6 +45,7 @@ RUN apt-get update \
       libdate-tz3 \
       libfmt9 \
       libhpdf-2.3.0 \
+      libjemalloc2 \
       libprometheus-cpp-core1.0 \
       librocksdb7.8 \
       libspdlog1.10 \

@@ -76,7 +76,7 @@ with tempfile.TemporaryDirectory() as where:
     expect(not [each for each in files if "/include/" in each or "/cmake/" in each], "madang: the SDK is madang-dev's")
     expect(not [each for each in files if each.startswith("/etc/systemd")], "madang: a service is started unasked")
     depends = run("dpkg-deb", "-f", str(runtime), "Depends")
-    for package in ("libcaf-core0.17", "librocksdb7.8", "libhpdf-2.3.0", "libssl3", "systemd"):
+    for package in ("libcaf-core0.17", "librocksdb7.8", "libhpdf-2.3.0", "libjemalloc2", "libssl3", "systemd"):
         expect(package in depends, f"madang: it does not depend on {package}")
     control = folder / "control"
     run("dpkg-deb", "-e", str(runtime), str(control))
