@@ -229,6 +229,16 @@ test("a server that went away is said to have, and what ended with it asks for t
   await page.locator("#key_form").waitFor();
 });
 
+test("a mistake of the page's own is not taken for the server's silence", async () => {
+  const page = await open();
+  await sign_in(page, watcher);
+  await page.route("**/admin/api/queues*", (route) => route.fulfill({ json: { queues: [null] } }));
+  await go(page, "Queues");
+  await page.locator("#trouble", { hasText: "This page made a mistake: " }).waitFor();
+  await page.unroute("**/admin/api/queues*");
+  await page.locator("#trouble").waitFor({ state: "hidden" });
+});
+
 test("the log is live, follows a request by its id, and keeps its filter", async () => {
   const page = await open();
   await sign_in(page, watcher);

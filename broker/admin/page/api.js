@@ -1,4 +1,4 @@
-// The session, and what it asks of the server. A refusal is a Refused with the server's own sentence.
+// The session, and what it asks of the server. A refusal is a Refused with the server's own sentence; no answer is Away.
 export class Refused extends Error {
   constructor(status, error) {
     super(error?.message ?? `the server answered ${status}`);
@@ -6,6 +6,8 @@ export class Refused extends Error {
     this.code = error?.code;
   }
 }
+
+export class Away extends Error {}
 
 let token = "";
 
@@ -17,7 +19,8 @@ const exact = (key, value, context) =>
 
 async function ask(method, path, body) {
   const headers = method === "GET" ? {} : { "X-CSRF-Token": token, "Content-Type": "application/json" };
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: AbortSignal.timeout(30_000) });
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: AbortSignal.timeout(30_000) })
+    .catch(() => { throw new Away(); });
   const said = await answer.text().then((text) => JSON.parse(text, exact)).catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, said.error);
   return said;

@@ -1,5 +1,5 @@
 // Who is signed in, which view is open (the address's #), and asking again every two seconds while somebody looks.
-import { Refused, current_session, query_text, sign_in, sign_out } from "./api.js";
+import { Away, Refused, current_session, query_text, sign_in, sign_out } from "./api.js";
 import { charts } from "./charts.js";
 import { $, make, morph_children } from "./dom.js";
 import { group, groups } from "./groups.js";
@@ -74,10 +74,17 @@ async function refresh() {
   } catch (error) {
     if (mine !== round) return;
     if (error instanceof Refused && error.status === 401) return show_session(await current_session().catch(() => session));
-    const text = error instanceof Refused ? error.message : "The server does not answer; asking again every two seconds.";
-    say_trouble(text);
+    say_trouble(in_words(error));
   }
   timer = setTimeout(refresh, at.view.every_ms ?? every_ms);
+}
+
+// What is neither the server's refusal nor its silence is a mistake of this page: its reader can tell us of it.
+function in_words(error, again = "; asking again every two seconds") {
+  if (error instanceof Refused) return error.message;
+  if (error instanceof Away) return `The server does not answer${again}.`;
+  console.error(error);
+  return `This page made a mistake: ${error.message}`;
 }
 
 function show_tools(at) {
@@ -116,7 +123,7 @@ $("view").addEventListener("click", async (event) => {
     await where().view.acts[act](data);
     await refresh();
   } catch (error) {
-    say_trouble(error.message);
+    say_trouble(in_words(error));
   } finally {
     pressed.removeAttribute("aria-disabled");
   }
@@ -128,7 +135,7 @@ $("key_form").addEventListener("submit", async (event) => {
     show_session(await sign_in($("key").value));
     $("main").focus();
   } catch (error) {
-    $("key_error").textContent = error instanceof Refused ? `Not signed in: ${error.message}.` : "The server does not answer.";
+    $("key_error").textContent = error instanceof Refused ? `Not signed in: ${error.message}.` : in_words(error, "");
   }
   $("key").value = "";
 });
@@ -155,8 +162,8 @@ for (let first = true; ; first = false) {
     show_session(await current_session());
     if (!first) say_trouble("");
     break;
-  } catch {
-    say_trouble("The server does not answer; asking again every two seconds.");
+  } catch (error) {
+    say_trouble(in_words(error));
     await new Promise((done) => setTimeout(done, every_ms));
   }
 }
