@@ -46,7 +46,7 @@ struct job_entry : boost::intrusive::list_base_hook<> {
 
     const std::string& id() const noexcept { return spec->id; }
     bool is_over() const noexcept { return madang::is_over(status.state); }
-    bool is_dead_letter() const noexcept { return is_dead(status.state) && !status.upstream && !removed; }
+    bool is_dead_letter() const noexcept { return madang::is_dead_letter(status) && !removed; }
 };
 
 }  // namespace madang

@@ -336,6 +336,7 @@ job_view view_of(const job_spec& spec, const job_status& status, const job_lease
     view.losses = status.losses;
     view.started = started;
     view.cancelled = status.cancelled;
+    view.dead = is_dead_letter(status);
     if (status.state == job_state::scheduled)
         view.due_ms = status.by_wall ? status.due_ms : now.wall_ms + status.due_ms - now.elapsed_ms;
     view.began_ms = lease ? lease->began_ms : status.began_ms;

@@ -135,8 +135,7 @@ class page_maker {
             }
         }
         auto view = view_of(record->spec, record->status, lease, false, what_.now);
-        if ((!what_.what.dead || is_dead(view.state)) && fits(view, what_.what))
-            page_.jobs.push_back(std::move(view));
+        if ((!what_.what.dead || view.dead) && fits(view, what_.what)) page_.jobs.push_back(std::move(view));
     }
     job_page& page() noexcept { return page_; }
 

@@ -43,6 +43,7 @@ struct job_status {
     std::uint64_t left = 0;            // leases with tokens up to this one hold no more
     friend bool operator==(const job_status&, const job_status&) = default;
 };
+inline bool is_dead_letter(const job_status& what) noexcept { return is_dead(what.state) && !what.upstream; }
 struct job_record {
     job_spec spec;
     job_status status;

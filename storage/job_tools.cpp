@@ -233,7 +233,7 @@ class job_check {
         const auto lease = leases_.find(job.spec.id);
         const bool own_row = lease != leases_.end() && lease->second.own_row;
         if (is_over(status.state)) {
-            if (is_dead(status.state) && !status.upstream) {
+            if (is_dead_letter(status)) {
                 ++counts_[job.spec.queue].dead;
                 if (!in_.get(column::job_rows, keys::job_row(keys::row::dead, status.due_ms, job.spec.id))
                          .value())

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <utility>
 
 #include "broker/core/log.hpp"
 #include "storage/codec.hpp"
@@ -48,13 +49,29 @@ class rocks_batch final : public kv_batch {
     explicit rocks_batch(const handles& columns) : columns_(columns) {}
     void put(column into, std::string_view key, std::string_view value) override {
         batch.Put(of(into), slice(key), slice(value));
+        open_end_ = nullptr;
     }
-    void remove(column from, std::string_view key) override { batch.Delete(of(from), slice(key)); }
-    void remove_once(column from, std::string_view key) override { batch.SingleDelete(of(from), slice(key)); }
+    void remove(column from, std::string_view key) override {
+        batch.Delete(of(from), slice(key));
+        open_end_ = nullptr;
+    }
+    void remove_once(column from, std::string_view key) override {
+        batch.SingleDelete(open_end_ = of(from), slice(key));
+    }
     void remove_range(column from, std::string_view begin, std::string_view end) override {
         batch.DeleteRange(of(from), slice(begin), slice(end));
+        open_end_ = nullptr;
     }
-    void clear() override { batch.Clear(); }
+    void clear() override {
+        batch.Clear();
+        open_end_ = nullptr;
+    }
+    // A flush leaves out a SingleDelete together with what it removes, and RocksDB 7.8 goes on counting
+    // behind the last change that is in a table. So the last of a batch is another: of a row that is never
+    // there.
+    void end() {
+        if (auto* column = std::exchange(open_end_, nullptr)) batch.Delete(column, rocksdb::Slice());
+    }
     std::size_t bytes() const override { return batch.Count() == 0 ? 0 : batch.GetDataSize(); }
 
     rocksdb::WriteBatch batch;
@@ -62,6 +79,7 @@ class rocks_batch final : public kv_batch {
   private:
     rocksdb::ColumnFamilyHandle* of(column what) const { return columns_[static_cast<std::size_t>(what)]; }
     const handles& columns_;
+    rocksdb::ColumnFamilyHandle* open_end_ = nullptr;  // the last change is a SingleDelete, in this one
 };
 
 result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from,
@@ -119,6 +137,7 @@ class rocks_store final : public rocks_kv {
 
     result<void> commit(kv_batch& what) override {
         if (auto able = ready(); !able) return able;
+        static_cast<rocks_batch&>(what).end();
         // With the log's own words: 7 bytes per 32 KiB and record.
         auto& batch = static_cast<rocks_batch&>(what).batch;
         if (auto room = log_room_.reserve(batch.GetDataSize() * 1001 / 1000 + 64); !room.ok()) {

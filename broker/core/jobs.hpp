@@ -146,6 +146,7 @@ struct job_view {
     std::uint32_t losses = 0;   // attempts whose worker died: no retries
     bool started = false;
     bool cancelled = false;   // asked for, while it runs
+    bool dead = false;        // in the dead letter queue
     std::int64_t due_ms = 0;  // scheduled: about when, Unix time
     std::int64_t began_ms = 0, ended_ms = 0;
     std::string worker;

@@ -46,7 +46,7 @@ constexpr auto members(const job_view*) {
     using v = job_view;
     return std::tuple{&v::spec,      &v::state,  &v::retries,  &v::losses,   &v::started,
                       &v::cancelled, &v::due_ms, &v::began_ms, &v::ended_ms, &v::worker,
-                      &v::result,    &v::error,  &v::history,  &v::progress};
+                      &v::result,    &v::error,  &v::history,  &v::progress, &v::dead};
 }
 constexpr auto members(const job_filter*) {
     using f = job_filter;

@@ -128,7 +128,7 @@ std::string to_json(const job_view& what, bool details) {
     object_writer out;
     out.text("id", spec.id).text("task", spec.task).text("queue", spec.queue);
     out.text("state", name_of(what.state, what.retries, what.started)).flag("ready", is_over(what.state));
-    out.flag("dead", is_dead(what.state)).number("priority", spec.priority);
+    out.flag("dead", what.dead).number("priority", spec.priority);
     out.number("retries", what.retries).number("losses", what.losses).flag("cancelled", what.cancelled);
     out.number("enqueued_ms", spec.enqueued_ms).number_if("due_ms", what.due_ms);
     out.number_if("began_ms", what.began_ms).number_if("ended_ms", what.ended_ms);

@@ -52,6 +52,8 @@ json schemas() {
     "id": {"type": "string"}, "task": {"type": "string"}, "queue": {"type": "string"},
     "state": {"type": "string", "enum": ["PENDING", "RECEIVED", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED",
       "REJECTED", "IGNORED"]},
+    "ready": {"type": "boolean", "description": "Over"},
+    "dead": {"type": "boolean", "description": "A dead letter: it can be requeued and discarded"},
     "result": {}, "progress": {}, "error": {"$ref": "#/components/schemas/JobError"}}},
   "Queue": {"type": "object", "required": ["name", "paused"], "properties": {
     "name": {"type": "string"}, "ready": {"type": "integer"}, "scheduled": {"type": "integer"},

@@ -1,8 +1,10 @@
 // Jobs while everything is killed: the server, its worker, the worker's children, all of them, at random
-// moments. Singles, unique ones, retrying ones, poison, chains and chords are enqueued meanwhile. Then: every
-// job that was acknowledged ends in SUCCESS or as a dead letter, no chord hangs, nothing that was over is
-// begun again, whoever follows a job sees the one result that counted, and what a death cut is begun again
-// within seconds of it.
+// moments. Singles, unique ones, retrying ones, poison, chains, groups and chords are enqueued meanwhile, and
+// some of the workflows are cancelled again. Then: every job that was acknowledged ends in SUCCESS or as a
+// dead letter, no chord hangs, nothing that was over is begun again, whoever follows a job sees the one
+// result that counted, and what a death cut is begun again within seconds of it. Of a workflow whose
+// cancelling was acknowledged all is over, REVOKED but for what had ended before, and no worker is given any
+// of it afterwards; nothing else is revoked.
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -34,9 +37,16 @@ enum target { a_child, the_worker, the_server, all_of_them };
 
 // What a job was asked to be, by its id.
 struct asked {
-    enum class kind { single, poison, step, header, body };
+    enum class kind { single, poison, step, header, body, group };
     kind what = kind::single;
-    std::vector<std::string> before;  // whose results it gets
+    std::vector<std::string> before;  // whose results it gets; a group: its members
+    std::int64_t cancelled_ms = 0;    // when that was acknowledged, Unix time; 0: never asked for
+};
+
+// A workflow that is to be cancelled, by the id that it was answered with.
+struct cancelling {
+    std::string id;
+    std::vector<std::string> jobs;
 };
 
 struct run_line {
@@ -47,6 +57,11 @@ struct run_line {
 struct runs_of {
     std::vector<run_line> begun, ended, failed;
 };
+
+std::int64_t unix_ms() {
+    return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
 
 std::vector<pid_t> children_of(pid_t parent) {
     std::vector<pid_t> all;
@@ -95,6 +110,8 @@ class scene {
         require(!asked_.empty(), "nothing was enqueued");
         check();
         require_clean_end(*node_);
+        const auto book = test::run({{server_binary(), "store", "check", "--data-dir", folder_ / "data"}});
+        require(book.code == 0, "the store is not as it should be: " + book.out + book.err);
         std::printf(
             "%d kills (%d of a child, %d of the worker, %d of the server, %d of all): %zu jobs, %zu requests "
             "asked again; %zu runs, %zu dead letters; longest from a death to the next run of what it cut: "
@@ -102,6 +119,12 @@ class scene {
             how_.kills, by_target[a_child], by_target[the_worker], by_target[the_server],
             by_target[all_of_them], asked_.size(), again_, runs_, dead_, slowest(a_child),
             slowest(the_worker), slowest(the_server), slowest(all_of_them));
+        std::printf(
+            "%zu workflows cancelled, %zu of these requests asked again: of their jobs %zu had ended before, "
+            "%zu were revoked, %zu of these had begun; %zu that a worker had already began later, at most "
+            "%lld ms\n",
+            cancelled_, cancelled_again_, ended_before_, revoked_, revoked_running_, began_late_,
+            static_cast<long long>(latest_ms_));
     }
 
   private:
@@ -125,11 +148,6 @@ class scene {
     void kill_one(std::uint64_t target) {
         const auto server_pid = node_->pid();
         const auto workers = children_of(server_pid);
-        const auto now = [] {
-            return std::chrono::duration_cast<milliseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                .count();
-        };
         if (target == a_child || target == the_worker) {
             if (workers.empty()) return;  // it is just being started again
             auto whom = workers.front();
@@ -138,7 +156,7 @@ class scene {
                 if (children.empty()) return;
                 whom = children[dice_() % children.size()];
             }
-            deaths_.push_back({now(), target});
+            deaths_.push_back({unix_ms(), target});
             ::kill(whom, SIGKILL);
             return;
         }
@@ -149,7 +167,7 @@ class scene {
                 for (const auto child : children_of(worker)) all.push_back(child);
             }
         internal_ = 0;
-        deaths_.push_back({now(), target});
+        deaths_.push_back({unix_ms(), target});
         node_.reset();  // SIGKILL
         for (const auto each : all) ::kill(each, SIGKILL);
         start(listens_);
@@ -165,12 +183,17 @@ class scene {
 
     void enqueue_all(dice_box dice) {
         const auto pause = std::chrono::microseconds(1'000'000 / how_.jobs_per_second);
+        std::multimap<std::uint64_t, cancelling> due;  // by the number of requests before it
         for (std::uint64_t n = 0; !stop_; ++n) {
+            for (; !due.empty() && due.begin()->first <= n; due.erase(due.begin()))
+                if (!cancel(due.begin()->second)) return;
             std::map<std::string, asked> here;
             const auto name = "t" + std::to_string(n);
-            const auto ms = static_cast<int>(dice() % 20);
+            const bool ends_early = dice() % 2 == 0;  // a workflow
+            const auto after = dice() % static_cast<std::uint64_t>(how_.jobs_per_second / 4);
+            const auto ms = static_cast<int>(dice() % 20), step_ms = ends_early ? 5 * ms : ms;
             json what;
-            switch (dice() % 8) {
+            switch (dice() % 9) {
                 case 0:
                     what = step(name, "torture.inline");
                     here[name] = {};
@@ -189,7 +212,8 @@ class scene {
                     json steps = json::array();
                     for (int i = 0; i < 3; ++i) {
                         const auto id = name + "-" + std::to_string(i);
-                        steps.push_back(step(id, i == 1 ? "torture.inline" : "torture.step", {{"ms", ms}}));
+                        steps.push_back(
+                            step(id, i == 1 ? "torture.inline" : "torture.step", {{"ms", step_ms}}));
                         here[id] = {asked::kind::step, {}};
                         if (i > 0) here[id].before = {name + "-" + std::to_string(i - 1)};
                     }
@@ -201,8 +225,8 @@ class scene {
                     asked body{asked::kind::body, {}};
                     for (int i = 0; i < 4; ++i) {
                         const auto id = name + "-h" + std::to_string(i);
-                        header.push_back(
-                            step(id, "torture.step", {{"ms", ms}, {"fails", static_cast<int>(dice() % 2)}}));
+                        header.push_back(step(id, "torture.step",
+                                              {{"ms", step_ms}, {"fails", static_cast<int>(dice() % 2)}}));
                         here[id] = {asked::kind::header, {}};
                         body.before.push_back(id);
                     }
@@ -211,7 +235,18 @@ class scene {
                     here[name + "-b"] = std::move(body);
                     break;
                 }
-                case 5:
+                case 5: {
+                    json members = json::array();
+                    for (int i = 0; i < 4; ++i) {
+                        const auto id = name + "-m" + std::to_string(i);
+                        members.push_back(
+                            step(id, i == 1 ? "torture.inline" : "torture.step", {{"ms", step_ms}}));
+                        here[id] = {asked::kind::step, {}};
+                    }
+                    what["group"] = std::move(members);
+                    break;
+                }
+                case 6:
                     if (dice() % 10 == 0) {
                         what = step(name, "torture.step", {{"dies", true}});
                         here[name] = {asked::kind::poison, {}};
@@ -222,28 +257,48 @@ class scene {
                     what = step(name, "torture.step", {{"ms", ms}});
                     here[name] = {};
             }
-            if (acknowledged(name, what.dump())) asked_.merge(here);
+            if (const auto answer = answered("/api/jobs", name, what.dump(), again_)) {
+                const auto& made = answer->at("jobs").at(0);
+                const auto id = made.at("id").get<std::string>();
+                cancelling whole{id, made.at("children")};
+                if (what.contains("group")) here[id] = {asked::kind::group, whole.jobs};
+                asked_.merge(here);
+                if (ends_early && !whole.jobs.empty()) due.emplace(n + after, std::move(whole));
+            }
             std::this_thread::sleep_for(pause);
         }
+        for (const auto& [n, each] : due)
+            if (!cancel(each)) return;
     }
 
-    // The same request, with its key, until somebody answers it.
-    bool acknowledged(const std::string& key, const std::string& body) {
+    bool cancel(const cancelling& what) {
+        if (!answered("/api/jobs/" + what.id + "/cancel", {}, "{}", cancelled_again_)) return false;
+        ++cancelled_;
+        const auto now = unix_ms();
+        asked_.at(what.id).cancelled_ms = now;
+        for (const auto& each : what.jobs) asked_.at(each).cancelled_ms = now;
+        return true;
+    }
+
+    // The same request, with its key, until somebody answers it. `again`: how many were asked more than once.
+    std::optional<json> answered(const std::string& path, const std::string& key, const std::string& body,
+                                 std::size_t& again) {
+        const auto headers = api_headers() + (key.empty() ? "" : "Idempotency-Key: " + key + "\r\n");
         for (int tries = 0;; ++tries) {
-            if (const auto port = internal_.load(); port != 0) {
-                const auto got = fetch(port, "/api/jobs", api_headers() + "Idempotency-Key: " + key + "\r\n",
-                                       "POST", body, "127.0.0.2");
-                if (got.status == 202) {
-                    again_ += tries != 0;
-                    return true;
-                }
-                if (got.status != 0 && got.status != 503) {
-                    const std::lock_guard lock(wrong_lock_);
-                    wrong_ = body + " was answered with " + std::to_string(got.status) + " " + got.body;
-                    return false;
-                }
+            const auto port = internal_.load();
+            const auto got =
+                port != 0 ? fetch(port, path, headers, "POST", body, "127.0.0.2") : http_answer();
+            if (got.status == 200 || got.status == 202) {
+                again += tries != 0;
+                return json::parse(got.body);
             }
-            if (stop_ && tries > 200) return false;
+            const bool refused = got.status != 0 && got.status != 503;
+            if (refused || (stop_ && tries > 2000)) {  // somebody is there when it is to stop
+                const std::lock_guard lock(wrong_lock_);
+                wrong_ =
+                    path + " " + body + " was answered with " + std::to_string(got.status) + " " + got.body;
+                return {};
+            }
             breathe();
         }
     }
@@ -284,7 +339,14 @@ class scene {
             throw std::runtime_error(std::to_string(open.size()) + " jobs never end, " + *open.begin() +
                                      " for one: " + job(*open.begin()).dump() + "\n" + node_->log());
         const auto ledger = read_ledger();
-        for (const auto& [id, what] : asked_) check_one(id, what, found, ledger);
+        for (const auto& [id, what] : asked_) {
+            if (what.what == asked::kind::group)
+                check_group(id, what, found);
+            else
+                check_one(id, what, found, ledger);
+        }
+        require(cancelled_ != 0, "nothing was cancelled");
+        check_queues();
         for (const auto& [id, what] : asked_)
             if (const auto at = ledger.find(id); at != ledger.end() && what.what != asked::kind::poison)
                 note_redeliveries(id, at->second);
@@ -299,12 +361,19 @@ class scene {
         const auto state = view.at("state").get<std::string>();
         const auto at = ledger.find(id);
         if (at != ledger.end()) runs_ += at->second.begun.size();
+        if (what.cancelled_ms != 0)
+            check_cancelled(id, what, view, at != ledger.end() ? &at->second : nullptr);
+        if (state == "REVOKED" && what.cancelled_ms != 0) return;
         if (state != "SUCCESS") {
             // It took too many workers with it, or somebody before it did.
             ++dead_;
-            bool excused = view.value("losses", 0) >= loss_limit;
-            for (const auto& each : what.before) excused = excused || found.at(each).at("state") != "SUCCESS";
-            require(excused, "job " + id + " is no success: " + view.dump());
+            bool follows = false;
+            for (const auto& each : what.before) {
+                const auto before = found.at(each).at("state").get<std::string>();
+                follows = follows || (what.cancelled_ms != 0 ? before == "FAILURE" : before != "SUCCESS");
+            }
+            require(follows || (state == "FAILURE" && view.value("losses", 0) >= loss_limit),
+                    "job " + id + " is no success: " + view.dump());
             require(what.what != asked::kind::poison || state == "FAILURE", "poison " + id + " is " + state);
             return;
         }
@@ -333,6 +402,63 @@ class scene {
             require(got.size() == 1 && got[0] == found.at(what.before[0]).at("result"),
                     id + " got another result of " + what.before[0]);
         }
+    }
+
+    // Once that was acknowledged its end is no success any more and no worker is given it. One that a worker
+    // had by then may begin a little later: the word to leave it is under way.
+    void check_cancelled(const std::string& id, const asked& what, const json& view, const runs_of* runs) {
+        const auto ended = view.value("ended_ms", std::int64_t{0}),
+                   given = view.value("began_ms", std::int64_t{0});
+        const auto late = [&](std::int64_t ms) { return ms - what.cancelled_ms; };
+        require(late(given) <= 1,  // of rounding
+                "job " + id + " was given to a worker " + std::to_string(late(given)) +
+                    " ms after it was cancelled: " + view.dump());
+        if (runs)
+            for (const auto& each : runs->begun)
+                require(each.at_ms <= ended + 1 && (late(each.at_ms) <= 0 || given != 0),
+                        id + " was begun " + std::to_string(late(each.at_ms)) +
+                            " ms after it was cancelled: " + view.dump());
+        if (view.at("state") != "REVOKED") {
+            require(late(ended) <= 1, "job " + id + " ended " + std::to_string(late(ended)) +
+                                          " ms after it was cancelled: " + view.dump());
+            ++ended_before_;
+            return;
+        }
+        ++revoked_;
+        if (!runs) return;
+        ++revoked_running_;
+        const auto first = late(runs->begun.front().at_ms);
+        if (first <= 0) return;
+        ++began_late_;
+        latest_ms_ = std::max(latest_ms_, first);
+    }
+
+    void check_group(const std::string& id, const asked& what,
+                     const std::map<std::string, json>& found) const {
+        const auto& view = found.at(id);
+        json results = json::array();
+        bool well = true;
+        for (const auto& each : what.before) {
+            well = well && found.at(each).at("state") == "SUCCESS";
+            results.push_back(found.at(each).value("result", json()));
+        }
+        require(view.at("state") == (well ? "SUCCESS" : "FAILURE") && view.at("dead") == false,
+                "group " + id + ": " + view.dump());
+        require(!well || view.at("result") == results, "group " + id + " has other results: " + view.dump());
+        if (well || what.cancelled_ms == 0) return;
+        const bool failed = std::any_of(what.before.begin(), what.before.end(), [&](const std::string& each) {
+            return found.at(each).at("state") == "FAILURE";
+        });
+        require(failed || view.at("error").at("type") == "Cancelled", "group " + id + ": " + view.dump());
+    }
+
+    // Nothing waits any more.
+    void check_queues() const {
+        const auto got = fetch(listens_.internal, "/api/queues", api_headers(), "GET", {}, "127.0.0.2");
+        require(got.status == 200, "queues: " + std::to_string(got.status));
+        for (const auto& each : json::parse(got.body).at("queues"))
+            for (const auto* what : {"ready", "scheduled", "leased", "parked"})
+                require(each.at(what) == 0, "left in a queue: " + each.dump());
     }
 
     std::map<std::string, runs_of> read_ledger() const {
@@ -385,6 +511,9 @@ class scene {
     std::mutex wrong_lock_;
     std::string wrong_;
     std::size_t again_ = 0, runs_ = 0, dead_ = 0;
+    std::size_t cancelled_ = 0, cancelled_again_ = 0, ended_before_ = 0, revoked_ = 0, revoked_running_ = 0;
+    std::size_t began_late_ = 0;
+    std::int64_t latest_ms_ = 0;
     std::array<std::pair<std::int64_t, std::string>, 4> slowest_{};  // ms and job, by what died
 };
 

@@ -78,11 +78,13 @@ TEST(CallCodec, GivesBackAJobsView) {
     view.error = {"E", "m", "t"};
     view.history = {{1, 2, "w", {"E", "", ""}}};
     view.progress = "1";
+    view.dead = true;
     const auto back = there_and_back(view);
     EXPECT_EQ(back.spec, view.spec);
     EXPECT_EQ(back.state, job_state::rejected);
     EXPECT_EQ(back.history, view.history);
     EXPECT_EQ(back.progress, "1");
+    EXPECT_TRUE(back.dead);
 }
 
 TEST(CallCodec, GivesBackWhatNodesAskEachOther) {

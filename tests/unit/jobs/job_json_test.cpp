@@ -31,6 +31,7 @@ job_view some_view() {
     what.spec.part_of = {"g", 3};
     what.spec.soft_limit_ms = 1'500;
     what.state = job_state::failure;
+    what.dead = true;
     what.retries = 4;
     what.ended_ms = 9;
     what.error = {"std::runtime_error", "no \"more\"\n", ""};
@@ -50,6 +51,14 @@ TEST(JobJson, AJobIsToldInCelerysWords) {
     EXPECT_EQ(got["progress"]["done"], 5);
     for (const auto* absent : {"args", "history", "result", "began_ms", "worker"})
         EXPECT_FALSE(got.contains(absent));
+}
+
+TEST(JobJson, AFailureThatIsNoDeadLetterIsNotCalledOne) {
+    auto what = some_view();
+    what.dead = false;
+    const auto got = json::parse(to_json(what, false));
+    EXPECT_EQ(got["state"], "FAILURE");
+    EXPECT_EQ(got["dead"], false);
 }
 
 TEST(JobJson, DetailsAreArgumentsAndAttempts) {

@@ -60,6 +60,28 @@ TEST_F(Durability, ACleanStopKeepsAll) {
         1u);
 }
 
+// RocksDB writes no row to its tables that was removed before, and does not count what it left out.
+TEST_F(Durability, AStopBehindTheRemovalOfWhatWasNewLosesNothing) {
+    for (const bool apart : {true, false}) {
+        auto bytes = open_rocks_kv(world_.settings).value();
+        const auto changes = bytes->new_batch();
+        changes->put(column::job_rows, "Na", "1");
+        changes->put(column::job_rows, "Nb", "2");
+        if (apart) {
+            bytes->commit(*changes).value();
+            changes->clear();
+        }
+        changes->remove_once(column::job_rows, "Nb");
+        bytes->commit(*changes).value();
+        bytes->close().value();
+        bytes.reset();
+        const auto again = open_rocks_kv(world_.settings);
+        ASSERT_TRUE(again) << again.error();
+        EXPECT_EQ((*again)->get(column::job_rows, "Na").value(), "1");
+        EXPECT_EQ((*again)->get(column::job_rows, "Nb").value(), std::nullopt);
+    }
+}
+
 TEST_F(Durability, AKilledProcessLosesNothingThatWasAcknowledged) {
     world_.open();
     for (int round = 0; round < 5; ++round) {

@@ -784,6 +784,46 @@ TEST_P(JobStore, AGroupLeavesItsResultsUnderItsId) {
     EXPECT_EQ(find("g").result, "[1,2]");
 }
 
+TEST_P(JobStore, DeadAreThoseThatAreInTheDeadLetterQueueAndNoOthers) {
+    auto member = spec("member"), first = spec("first"), rest = spec("rest"), giver = spec("giver"),
+         taker = spec("taker");
+    member.part_of = {"g", 0};
+    first.next = {"rest"};
+    giver.next = {"taker"};
+    rest.waits = taker.waits = true;
+    auto what = enqueue({giver, taker, member, first, rest});
+    what.barriers.push_back({"g", 1, {}, {}});
+    ask(what).value();
+    run('"' + std::string(3000, 'x') + '"');  // more than a job's arguments may be
+    ask(chord(2, "c-")).value();
+    for (const auto& each : take(5)) ask(failed({each.spec->id, each.token}, verdict::dead)).value();
+
+    const auto dead = [&] {
+        job_filter all, letters;
+        letters.dead = true;
+        std::set<std::string> here, listed;
+        for (const auto& each : job_as<job_page>(ask(jq::list{all})).jobs) {
+            EXPECT_EQ(each.dead, find(each.spec.id).dead) << each.spec.id;
+            if (each.dead) here.insert(each.spec.id);
+        }
+        for (const auto& each : job_as<job_page>(ask(jq::list{letters})).jobs) listed.insert(each.spec.id);
+        EXPECT_EQ(here, listed);
+        return here;
+    };
+    EXPECT_THAT(dead(), UnorderedElementsAre("member", "first", "c-h0", "c-h1"));
+    for (const auto* each : {"g", "c-body", "taker"}) EXPECT_EQ(state(each), job_state::failure) << each;
+    EXPECT_EQ(state("rest"), job_state::revoked);
+
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::requeue{{"first", "g", "c-body", "taker"}, at(1)})), 1u);
+    EXPECT_THAT(dead(), UnorderedElementsAre("member", "c-h0", "c-h1"));
+    ask(failed(take_one(at(2)), verdict::rejected)).value();
+    EXPECT_TRUE(find("first").dead);
+    EXPECT_EQ(job_as<std::uint64_t>(ask(jc::discard{{"member", "g", "c-body", "taker"}, at(3)})), 1u);
+    EXPECT_THAT(dead(), UnorderedElementsAre("first", "c-h0", "c-h1"));
+    EXPECT_EQ(refused(jq::find{"member"}), errc::not_found);
+    EXPECT_EQ(state("g"), job_state::failure);
+}
+
 TEST_P(JobStore, ABarrierTellsTheOuterOne) {
     auto a = spec("a"), b = spec("b"), c = spec("c"), body = spec("body");
     a.part_of = {"inner", 0};
