@@ -96,7 +96,7 @@ std::string hub::channel_name(std::uint64_t id) const {
 madang_status hub::group_add(connection& who, std::string_view group, delivery how,
                              std::shared_ptr<const member_info> info) {
     if (members_.add(who, group, how) != member_table::change::tell_home) return MADANG_OK;
-    if (!info && all_.namespaces->any_presence()) info = presence_of(who, group);
+    if (!info && all_.namespaces->now().any_presence()) info = presence_of(who, group);
     tell_join(who.member_id(), group, std::move(info), nullptr);
     return MADANG_OK;
 }
@@ -121,7 +121,7 @@ void hub::tell_join(std::uint64_t member, std::string_view group, std::shared_pt
 std::shared_ptr<const member_info> hub::presence_of(connection& who, std::string_view group) const {
     if (const auto* client = who.client()) return client->info(group);
     if (who.background()) return nullptr;
-    const auto* options = all_.namespaces->of_group(group);
+    const auto* options = all_.namespaces->now().of_group(group);
     if (options == nullptr || !options->presence) return nullptr;
     auto info = std::make_shared<member_info>();
     info->who.client = who.channel();
@@ -357,8 +357,8 @@ void hub::restart_group(const std::string& name) {
 
 void hub::rejoin(const std::string& group) {
     members_.restarted(group, [&](group_member& who) {
-        auto info =
-            all_.namespaces->any_presence() ? presence_of(static_cast<connection&>(who), group) : nullptr;
+        auto info = all_.namespaces->now().any_presence() ? presence_of(static_cast<connection&>(who), group)
+                                                          : nullptr;
         tell_join(who.member_id(), group, std::move(info), nullptr);
     });
     tell_lost(group, losers::all);  // what the actor that failed still had to hand out

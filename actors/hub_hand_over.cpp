@@ -93,7 +93,7 @@ bool hub::has_credit(std::size_t peer) const {
 }
 
 void hub::ask_store(const std::string& group, store_request&& what, hand_over_host::answer done) {
-    const auto* options = all_.namespaces->of_group(group);
+    const auto* options = all_.namespaces->now().of_group(group);
     desk_.ask_as_it_is(options != nullptr ? options->history_durability : durability::buffered,
                        std::move(what), std::move(done));
 }

@@ -44,7 +44,7 @@ struct hub_directory {
     store* kept = nullptr;  // outlives the hubs
     std::atomic<std::size_t> asked{
         0};  // answers that the store still owes: the hubs wait for them at their end
-    const namespace_table* namespaces = nullptr;
+    const reloadable<namespace_table>* namespaces = nullptr;
     bool clustered = false;           // the streams' lives are their homes' business
     std::vector<caf::actor> plugins;  // those with background consumers
     struct background_address {

@@ -96,7 +96,7 @@ void hub::tell_residents(std::size_t peer, const batch& what) {
 
 void hub::tell_residents(std::size_t peer, const std::string& group) {
     peer_parcels::residents told{group, true, desk_.residents(group), {}};
-    const auto* options = all_.namespaces->of_group(group);
+    const auto* options = all_.namespaces->now().of_group(group);
     if (!told.came.empty() || (options != nullptr && options->join_leave)) send_peer(peer, told);
 }
 

@@ -36,7 +36,8 @@ void stream_desk::flush() {
 // ------------------------------------------------------------------------------------------- publications
 
 const namespace_options* stream_desk::keeping(std::string_view group) const noexcept {
-    const auto* options = namespaces_.any_history() ? namespaces_.of_group(group) : nullptr;
+    const auto& all = namespaces_.now();
+    const auto* options = all.any_history() ? all.of_group(group) : nullptr;
     return options != nullptr && options->keeps_history() ? options : nullptr;
 }
 
@@ -68,7 +69,7 @@ void stream_desk::send(const std::string& group, event&& what, std::shared_ptr<p
         store.last = &context;
         return;
     }
-    const auto* rules = options != nullptr ? options : namespaces_.of_group(group);
+    const auto* rules = options != nullptr ? options : namespaces_.now().of_group(group);
     if (rules == nullptr || rules->ordered) {
         if (const auto found = in_store_.find(group); found != in_store_.end()) {
             auto& behind = found->second.last->behind;
@@ -170,7 +171,7 @@ void stream_desk::begin_anew(const std::string& group) {
     const auto tenure = host_.tenure_of(group);
     const auto known = renewed_.find(group);
     if (tenure != 0 && (known == renewed_.end() || known->second.tenure != tenure))
-        renew(namespaces_.of_group(group)->history_durability, group, tenure);
+        renew(namespaces_.now().of_group(group)->history_durability, group, tenure);
 }
 
 void stream_desk::ask_as_it_is(durability how, store_request&& what,
@@ -200,7 +201,7 @@ void stream_desk::complete_renew(desk_batch::waiting& each, store_answer&& answe
 
 void stream_desk::ask(const std::string& group, store_request&& what,
                       std::function<void(store_answer&&)> done) {
-    const auto how = namespaces_.of_group(group)->history_durability;
+    const auto how = namespaces_.now().of_group(group)->history_durability;
     stage_in_stream(how, std::move(what), desk_batch::purpose::question, group).asked = std::move(done);
 }
 
@@ -222,7 +223,7 @@ void stream_desk::joined(const std::string& group, std::uint64_t id, std::shared
 
 void stream_desk::ask_history(const std::string& group, std::shared_ptr<subscribe_ticket> ask,
                               bool top_only) {
-    const auto* options = namespaces_.of_group(group);
+    const auto* options = namespaces_.now().of_group(group);
     queries::history query;
     query.what.group = group;
     query.now_ms = host_.now_ms();
@@ -327,7 +328,7 @@ void stream_desk::stale(const stale_entry& entry) {
     if (entry.incarnation == incarnation_) return;
     auto who = std::make_shared<member_info>();
     who->who.client = entry.client;
-    const auto* options = namespaces_.of_group(entry.group);
+    const auto* options = namespaces_.now().of_group(entry.group);
     who->join_leave = options != nullptr && options->join_leave;
     leave(entry.group, 0, std::move(who), entry.incarnation);
 }
@@ -369,7 +370,7 @@ void stream_desk::repair_presence() {
 }
 
 void stream_desk::tell_consumers(const std::string& group, const client_info& who) {
-    const auto* options = namespaces_.of_group(group);
+    const auto* options = namespaces_.now().of_group(group);
     if (options == nullptr || !options->crash_leaves) return;
     std::string body = "{\"client\":";
     append_json_string(body, who.client);

@@ -20,6 +20,7 @@
 
 #include "actors/batch.hpp"
 #include "broker/core/namespaces.hpp"
+#include "broker/core/reloadable.hpp"
 #include "broker/core/streams.hpp"
 #include "broker/protocol/client_port.hpp"
 #include "storage/store.hpp"
@@ -104,7 +105,8 @@ class stream_desk_host {
 class stream_desk {
   public:
     // All outlive it. `incarnation`: this process's.
-    stream_desk(stream_desk_host& host, const namespace_table& namespaces, std::string incarnation)
+    stream_desk(stream_desk_host& host, const reloadable<namespace_table>& namespaces,
+                std::string incarnation)
         : host_(host), namespaces_(namespaces), incarnation_(std::move(incarnation)) {}
 
     // Publications to the group are kept.
@@ -203,7 +205,7 @@ class stream_desk {
     void tell_consumers(const std::string& group, const client_info& who);
 
     stream_desk_host& host_;
-    const namespace_table& namespaces_;
+    const reloadable<namespace_table>& namespaces_;
     const std::string incarnation_;
     std::shared_ptr<desk_batch> staged_[2];  // by durability
     std::unordered_map<std::string, in_store> in_store_;

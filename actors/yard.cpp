@@ -45,7 +45,7 @@ std::optional<channel_address> parse_channel(std::string_view channel) {
 
 }  // namespace
 
-yard::yard(const options& settings, metrics& counts, const namespace_table& namespaces)
+yard::yard(const options& settings, metrics& counts, const reloadable<namespace_table>& namespaces)
     : state_(std::make_unique<state>(settings, counts)) {
     auto& s = *state_;
     s.directory.namespaces = &namespaces;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/core/options.hpp"
+#include "broker/core/reloadable.hpp"
 #include "broker/core/streams.hpp"
 #include "plugins/host/ports.hpp"
 
@@ -34,9 +35,9 @@ enum class session_mail_outcome : std::uint8_t;
 // Made and destroyed by one thread, outside of the loops. The loops run from run() until stop().
 class yard final : public layer_port, public stream_port {
   public:
-    // All outlive it; the namespaces are complete when run() is called. Throws std::system_error when threads
-    // or io_contexts cannot be had.
-    yard(const options& settings, metrics& counts, const namespace_table& namespaces);
+    // All outlive it. Of the namespaces, none that there was when run() was called ever goes. Throws
+    // std::system_error when threads or io_contexts cannot be had.
+    yard(const options& settings, metrics& counts, const reloadable<namespace_table>& namespaces);
     ~yard();
 
     std::size_t loops() const noexcept;

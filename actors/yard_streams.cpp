@@ -98,7 +98,7 @@ std::optional<error> refusal(const namespace_table& all, std::string_view group,
 
 }  // namespace
 
-const namespace_table& yard::namespaces() const noexcept { return *state_->directory.namespaces; }
+const namespace_table& yard::namespaces() const noexcept { return state_->directory.namespaces->now(); }
 const std::string& yard::node() const noexcept { return state_->directory.node; }
 
 void yard::publish(publish_request what, answer<position> done) {
@@ -166,7 +166,7 @@ namespace {
 void answer_here(hub_directory& all, history_request request, stream_port::answer<history_page> done) {
     queries::history query;
     query.now_ms = unix_ms();
-    query.meta_ttl_ms = all.namespaces->of_group(request.group)->history_meta_ttl.count();
+    query.meta_ttl_ms = all.namespaces->now().of_group(request.group)->history_meta_ttl.count();
     query.new_epoch = random_epoch();
     query.most = std::numeric_limits<std::size_t>::max();  // pages: what does not fit is asked for next
     query.what = std::move(request);
@@ -181,7 +181,7 @@ void answer_here(hub_directory& all, std::string group, stream_port::answer<posi
 template <class T>
 void ask_of_presence(hub_directory& all, std::string group, store_request&& what,
                      stream_port::answer<T> done) {
-    if (has_history(*all.namespaces->of_group(group)))
+    if (has_history(*all.namespaces->now().of_group(group)))
         return ask_of_stream<T>(all, std::move(group), std::move(what), std::move(done));
     ask<T>(all, std::move(what), std::move(done));
 }
@@ -241,7 +241,7 @@ void yard::state::send_call(std::size_t loop, parcels::to_peer parcel) {
 }
 
 void answer_call(hub_directory& all, const peer_parcels::call& what, stream_calls::answer done) {
-    const auto* options = all.namespaces->of_group(what.group);
+    const auto* options = all.namespaces->now().of_group(what.group);
     const bool history = what.what == stream_verb::history || what.what == stream_verb::remove_history;
     if (options == nullptr || !(history ? has_history(*options) : has_presence(*options)))
         return done(fail(errc::not_available, "the nodes' namespaces differ"));

@@ -8,7 +8,8 @@ namespace madang {
 struct option_values;
 
 int run_serve(const option_values& values);
-int run_check(const option_values& values);
+// `running`: the file of a server that runs; "": none.
+int run_check(const option_values& values, const std::string& running);
 int run_health(const std::string& url);
 
 }  // namespace madang

@@ -64,6 +64,12 @@ int main(int argc, char** argv) {
     auto* check =
         app.add_subcommand("check", "Say what is wrong with the options and plugins, without serving");
     add_option_flags(*check, check_values);
+    std::string running;
+    check
+        ->add_option("--running", running,
+                     "a running server's file: say what SIGHUP would take up of what changed, and what needs "
+                     "a restart")
+        ->type_name("PATH");
 
     bench::bench_options bench_values;
     auto* benchmark =
@@ -102,7 +108,7 @@ int main(int argc, char** argv) {
     try {
         if (*serve) return run_serve(serve_values);
         if (*worker) return run_worker(worker_values);
-        if (*check) return run_check(check_values);
+        if (*check) return run_check(check_values, running);
         if (*store) return run_store(store_values);
         if (*cluster) return run_cluster(cluster_values);
         if (*health) return run_health(health_url);

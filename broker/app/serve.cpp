@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <chrono>
 #include <iostream>
+#include <optional>
 
 #include "broker/app/commands.hpp"
+#include "broker/app/reload_plan.hpp"
 #include "broker/app/server.hpp"
 #include "broker/core/configuration.hpp"
 #include "broker/core/log.hpp"
@@ -82,18 +84,6 @@ class pulse {
     clock::time_point next_{};
 };
 
-// Takes up what can change while we run, and names what changed otherwise; "" or why the configuration cannot
-// be read.
-std::string reload_options(const option_values& values, const configuration& began) {
-    const auto now = resolve_options(values, process_environment());
-    if (!now) return now.error().detail;
-    set_log_level(parse_log_level(now->settings.log_level));
-    std::string changed;
-    for (const auto& each : needs_restart(began, *now)) changed += (changed.empty() ? "" : ", ") + each;
-    if (!changed.empty()) log_warn("config.restart_needed", {{"changed", changed}});
-    return "";
-}
-
 }  // namespace
 
 int run_serve(const option_values& values) {
@@ -103,7 +93,7 @@ int run_serve(const option_values& values) {
     raise_file_limit();
     auto loaded = resolve_options(values, process_environment());
     if (!loaded) return complain(loaded.error());
-    const auto began = *loaded;
+    auto running = *loaded;
     auto sockets = take_inherited_sockets(service);
     if (!sockets) return complain(sockets.error());
     if (!sockets->listen.empty()) loaded->settings.listen = bound_address(sockets->listen.front());
@@ -136,7 +126,7 @@ int run_serve(const option_values& values) {
         if (got == 0) continue;
         if (got != SIGHUP) break;
         manager.reloading();
-        const auto error = node.reload_certificate(reload_options(values, began));
+        const auto error = node.reload(running, resolve_options(values, process_environment()));
         if (error.empty())
             log_info("config.reloaded");
         else
@@ -162,18 +152,36 @@ int run_serve(const option_values& values) {
     return 0;
 }
 
-int run_check(const option_values& values) {
+int run_check(const option_values& values, const std::string& running) {
     auto loaded = resolve_options(values, process_environment());
     if (!loaded) return complain(loaded.error());
+    std::optional<configuration> before;
+    if (!running.empty()) {
+        auto other = values;
+        other.config = running;
+        auto read = resolve_options(other, process_environment());
+        if (!read) return complain(read.error());
+        before = std::move(*read);
+    }
+    const auto asked = *loaded;
     start_logging(loaded->settings.format, parse_log_level(loaded->settings.log_level));
     const auto settings = loaded->settings;
     for (const auto& warning : loaded->warnings) std::cerr << "madang: warning: " << warning << "\n";
     server node(std::move(*loaded));
     auto done = node.load();
     if (done) done = node.probe();
+    std::string reload = show_reload();
+    if (done && before) {
+        const auto plan = node.compare(*before, asked);
+        if (plan)
+            reload += "SIGHUP would take up: " + listed(plan->taken_up) +
+                      "\nneeds a restart: " + listed(plan->restart) + "\n";
+        else
+            done = plan.error();
+    }
     stop_logging();
     if (!done) return complain(done.error());
-    std::cout << show_options(settings) << node.describe() << "madang: all is well\n";
+    std::cout << show_options(settings) << node.describe() << reload << "madang: all is well\n";
     return 0;
 }
 

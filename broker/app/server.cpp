@@ -21,6 +21,7 @@
 #include "broker/app/own_worker.hpp"
 #include "broker/app/plugin_log.hpp"
 #include "broker/app/plugin_report.hpp"
+#include "broker/app/reload_plan.hpp"
 #include "broker/auth/check_options.hpp"
 #include "broker/auth/django_session.hpp"
 #include "broker/auth/doorkeeper.hpp"
@@ -30,6 +31,7 @@
 #include "broker/core/log_ring.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/core/node_name.hpp"
+#include "broker/core/reloadable.hpp"
 #include "broker/jobs/schedule.hpp"
 #include "broker/net/admin_site.hpp"
 #include "broker/net/api_site.hpp"
@@ -173,7 +175,7 @@ struct server::parts {
                        },
                    .extension = {},
                    .streams = &actors,
-                   .namespaces = &namespaces,
+                   .namespaces = &declared,
                    .jobs = &jobs,
                    .pool = [this](std::function<void()> fn) { return actors.try_in_pool(std::move(fn)); }}) {
         for (auto [which, level] :
@@ -234,13 +236,14 @@ struct server::parts {
     metrics counts;
     metric_history hour{counts};
     address_list trusted;
-    namespace_table namespaces;
+    namespace_table declared;  // by plugins
+    reloadable<namespace_table> namespaces;
     std::unique_ptr<curl_fetcher> fetcher;
     std::unique_ptr<jwks_cache> keys;  // null: no jwt-jwks-url
     std::unique_ptr<jwt_verifier> tokens;
     std::unique_ptr<django_sessions> sessions;
     std::function<result<request_user>(const http_request&)> login;
-    api_key_ring api_keys;
+    reloadable<api_key_ring> api_keys;
     std::unique_ptr<store> kept;
     metrics_shard span_fetches;  // not among the figures of proxies
     std::unique_ptr<curl_fetcher> span_fetcher;
@@ -308,8 +311,9 @@ result<void> server::load() {
     for (const auto& route : p.plugins.backgrounds())
         backgrounds[route->owner].push_back(&p.backgrounds.emplace_back(resolve(*route, p.settings)));
     for (auto& [owner, routes] : backgrounds) p.actors.add_plugin(std::move(routes));
-    for (const auto& [name, json] : p.config.namespace_json)
-        if (auto good = p.namespaces.set(name, json, p.config.section("namespace", name)); !good) return good;
+    auto namespaces = p.declared;
+    if (auto good = p.config.add_namespaces(namespaces); !good) return good;
+    p.namespaces.replace(std::move(namespaces));
     if (auto good = load_schedules(); !good) return good;
     if (auto good = load_users(); !good) return good;
     if (auto good = check_origins(p.settings.allowed_origins, "--allowed-origin"); !good) return good;
@@ -365,7 +369,7 @@ result<void> server::load_schedules() {
 // Tokens, sessions, the backend, and the sessions of the client protocol that ask them.
 result<void> server::load_users() {
     auto& p = *parts_;
-    if (auto good = check_auth_options(p.settings, p.namespaces); !good) return good;
+    if (auto good = check_auth_options(p.settings, p.namespaces.now()); !good) return good;
     auto& counts = p.counts.new_shard();
     p.fetcher = std::make_unique<curl_fetcher>(
         curl_fetcher_settings{p.settings.proxy_connections, p.settings.proxy_queue}, p.counts.new_shard());
@@ -378,7 +382,7 @@ result<void> server::load_users() {
     p.sessions = std::make_unique<django_sessions>(p.settings, p.clock);
     auto api_keys = api_key_ring::parse(p.settings.api_keys);
     if (!api_keys) return api_keys.error();
-    p.api_keys = std::move(*api_keys);
+    p.api_keys.replace(std::move(*api_keys));
     p.login = token_login(*p.tokens, p.sessions.get(), &counts);
     p.gate = std::make_unique<doorkeeper>(doorkeeper_parts{.settings = p.settings,
                                                            .namespaces = p.namespaces,
@@ -628,13 +632,34 @@ bool server::turned() {
     return true;
 }
 
-std::string server::reload_certificate(std::string error) {
+std::string server::reload(configuration& running, const result<configuration>& asked) {
+    auto error = asked ? take_up(running, *asked) : asked.error().detail;
     auto& p = *parts_;
     if (error.empty() && p.cluster && !p.settings.cluster_certificate.empty()) error = p.cluster->reload();
     if (error.empty() && !p.settings.tls_certificate.empty())
         error = p.tls.load(p.settings.tls_certificate, p.settings.tls_key);
     ++(error.empty() ? p.reloads : p.reloads_failed);
     return error;
+}
+
+result<reload_plan> server::compare(const configuration& running, const configuration& asked) const {
+    auto before = parts_->declared;
+    if (auto good = running.add_namespaces(before); !good) return good.error();
+    return plan_reload(running, asked, parts_->declared, before);
+}
+
+// All of it or nothing; "" or why nothing.
+std::string server::take_up(configuration& running, const configuration& asked) {
+    auto& p = *parts_;
+    auto plan = plan_reload(running, asked, p.declared, p.namespaces.now());
+    if (!plan) return plan.error().detail;
+    set_log_level(parse_log_level(asked.settings.log_level));
+    if (plan->keys) p.api_keys.replace(std::move(*plan->keys));
+    if (plan->namespaces) p.namespaces.replace(std::move(*plan->namespaces));
+    madang::take_up(running, asked);
+    if (!plan->taken_up.empty()) log_info("config.taken_up", {{"changed", listed(plan->taken_up)}});
+    if (!plan->restart.empty()) log_warn("config.restart_needed", {{"changed", listed(plan->restart)}});
+    return "";
 }
 
 void server::begin_drain() {

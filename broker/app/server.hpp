@@ -13,6 +13,7 @@
 namespace madang {
 
 class log_ring;
+struct reload_plan;
 
 // Made, used and destroyed by one thread.
 class server {
@@ -36,9 +37,13 @@ class server {
     // Whether every loop has turned since the last call; asks them anew.
     bool turned();
 
-    // Reads the certificates and keys again; "" or why the old ones stay in force. `error`: why the
-    // configuration could not be read; then nothing else is, and the reload counts as failed.
-    std::string reload_certificate(std::string error);
+    // Takes up what of `asked` can change while we run, which `running` then has, and reads certificates
+    // again.
+    // "" or why something stays as it was: what is wrong with `asked`, and then all does; or a certificate,
+    // and then that does.
+    std::string reload(configuration& running, const result<configuration>& asked);
+    // What that would do; after load().
+    result<reload_plan> compare(const configuration& running, const configuration& asked) const;
 
     // The end, in steps, so that the caller can look at its signals in between. begin_drain: not ready, no
     // new connections, clients are told to go. drained: nobody is left. stop: ends what is left; false when a
@@ -53,6 +58,7 @@ class server {
   private:
     result<void> load_schedules();
     result<void> load_users();
+    std::string take_up(configuration& running, const configuration& asked);
     void start_tracing();
     result<void> probe_store();
     struct parts;

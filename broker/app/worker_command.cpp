@@ -134,9 +134,7 @@ struct plugin_side {
             std::string why;
             if (host.load(file, why) == nullptr) return fail(errc::invalid_option, why);
         }
-        for (const auto& [name, json] : loaded.namespace_json)
-            if (auto good = namespaces.set(name, json, loaded.section("namespace", name)); !good) return good;
-        return {};
+        return loaded.add_namespaces(namespaces);
     }
 
     namespace_table namespaces;

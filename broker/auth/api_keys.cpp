@@ -65,20 +65,25 @@ result<api_key_ring> api_key_ring::parse(std::span<const std::string> entries) {
                           std::string(form));
         const auto hashed = sha256(key);
         for (const auto& other : ring.entries_) {
-            if (other.who.name == name) return refuse("another entry has this name; give each its own");
+            if (other.name == name) return refuse("another entry has this name; give each its own");
             if (other.key == hashed)
-                return refuse("its KEY is that of " + other.who.name + "; give each its own");
+                return refuse("its KEY is that of " + other.name + "; give each its own");
         }
-        ring.entries_.push_back({{std::string(name), *rights}, hashed});
+        ring.entries_.push_back({std::string(name), *rights, hashed});
     }
     return ring;
 }
 
-const api_key_holder* api_key_ring::find(std::string_view key) const {
-    const auto hashed = sha256(key);
+const api_key_holder* api_key_ring::find(std::string_view key) const { return find(sha256(key)); }
+
+const api_key_holder* api_key_ring::find(const api_key_holder& before) const noexcept {
+    return find(before.key);
+}
+
+const api_key_holder* api_key_ring::find(const sha256_digest& key) const noexcept {
     const api_key_holder* found = nullptr;
     for (const auto& each : entries_)
-        if (same_secret(each.key, hashed)) found = &each.who;
+        if (same_secret(each.key, key)) found = &each;
     return found;
 }
 

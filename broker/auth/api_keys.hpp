@@ -15,9 +15,10 @@ namespace madang {
 struct api_key_holder {
     std::string name;  // 1-64 of [A-Za-z0-9._-]; may be logged, the key never is
     api_right rights = api_right::none;
+    sha256_digest key{};  // not the key itself
 };
 
-// Immutable once made; any thread. Holds the keys' SHA-256, not the keys.
+// Immutable once made; any thread. Holds the keys' SHA-256, not the keys. The server's is a reloadable.
 class api_key_ring {
   public:
     // Entries NAME:RIGHTS:KEY; RIGHTS are read, publish, manage, enqueue, all, joined by '+'; KEY is
@@ -27,14 +28,14 @@ class api_key_ring {
 
     // Takes the same time whichever key it is, and whether it is one.
     const api_key_holder* find(std::string_view key) const;
+    // Who has that key by now, found in this ring or in one before it; null: nobody.
+    const api_key_holder* find(const api_key_holder& before) const noexcept;
     bool empty() const noexcept { return entries_.empty(); }
 
   private:
-    struct entry {
-        api_key_holder who;
-        sha256_digest key;
-    };
-    std::vector<entry> entries_;
+    const api_key_holder* find(const sha256_digest& key) const noexcept;
+
+    std::vector<api_key_holder> entries_;
 };
 
 // The key that a request carries: the header X-API-Key, else `Authorization: apikey KEY`, else the query's

@@ -96,7 +96,7 @@ std::int64_t doorkeeper::end_of(const nlohmann::json& claims, const user& bearer
 
 result<const namespace_options*> doorkeeper::rules_of(std::string_view group) const {
     if (!valid_group_name(group)) return fail(errc::bad_request, "channel");
-    const auto* rules = parts_.namespaces.of_group(group);
+    const auto* rules = parts_.namespaces.now().of_group(group);
     if (rules == nullptr) return fail(errc::unknown_channel);
     return rules;
 }
@@ -383,7 +383,7 @@ void doorkeeper::rpc(const known_client& who, std::string method, std::string da
 
 result<void> doorkeeper::may_see(audience who, bool kept, const known_client& client, std::string_view group,
                                  bool subscribed) const {
-    const auto* rules = parts_.namespaces.of_group(group);
+    const auto* rules = parts_.namespaces.now().of_group(group);
     if (!kept) return fail(errc::not_available);
     const bool foreign = is_user_limited(*rules, group) && !subscribed && !is_listed(group, client.who.user);
     if (foreign || !permits(who, client.who.user, subscribed)) return fail(errc::permission_denied);

@@ -16,13 +16,14 @@
 #include "broker/auth/jwt.hpp"
 #include "broker/core/gatekeeper.hpp"
 #include "broker/core/namespaces.hpp"
+#include "broker/core/reloadable.hpp"
 
 namespace madang {
 
 // What a doorkeeper needs; all of it outlives it.
 struct doorkeeper_parts {
     const options& settings;
-    const namespace_table& namespaces;
+    const reloadable<namespace_table>& namespaces;
     const jwt_verifier& tokens;
     http_fetcher& fetcher;
     const clock_source& clock;

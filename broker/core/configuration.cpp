@@ -200,6 +200,7 @@ void add_option_flags(CLI::App& app, option_values& into, std::span<const std::s
         if (!row.rules.limit.empty()) help.append("; more: ").append(row.rules.limit);
         if (!row.rules.zero.empty())
             help.append(row.range().empty() ? "; empty: " : "; 0: ").append(row.rules.zero);
+        if (!row.reload().empty()) help.append("; on SIGHUP: ").append(row.reload());
         const auto shown = show_option(defaults, row);
         if (!shown.empty()) help.append(" [").append(shown).append("]");
         CLI::Option* flag = nullptr;
@@ -292,28 +293,50 @@ std::string configuration::section(const std::string& kind, const std::string& n
            (found == section_places.end() ? "" : " " + found->second);
 }
 
-std::vector<std::string> needs_restart(const configuration& running, const configuration& asked) {
-    std::vector<std::string> changed;
+result<void> configuration::add_namespaces(namespace_table& into) const {
+    for (const auto& [name, json] : namespace_json)
+        if (auto good = into.set(name, json, section("namespace", name)); !good) return good;
+    return {};
+}
+
+configuration_change change_of(const configuration& running, const configuration& asked) {
+    configuration_change found;
     for (const auto& row : option_table()) {
         const bool same = std::visit(
             [&](auto place) { return running.settings.*place == asked.settings.*place; }, row.place);
-        if (!same && !row.rules.reloaded) changed.push_back(row.key());
+        if (!same)
+            (row.rules.reload == on_reload::value ? found.taken_up : found.restart).push_back(row.key());
     }
     using sections = std::map<std::string, std::string>;
     for (const auto& [kind, of] : {std::pair{"plugin", &configuration::plugin_config_json},
-                                   std::pair{"namespace", &configuration::namespace_json},
                                    std::pair{"schedule", &configuration::schedule_json}}) {
         sections all = running.*of;
         all.insert((asked.*of).begin(), (asked.*of).end());
         const auto text = [&](const sections& in, const std::string& name) {
-            const auto found = in.find(name);
-            return found == in.end() ? std::string() : found->second;
+            const auto at = in.find(name);
+            return at == in.end() ? std::string() : at->second;
         };
         for (const auto& [name, ignored] : all)
             if (text(running.*of, name) != text(asked.*of, name))
-                changed.push_back("[" + std::string(kind) + "." + name + "]");
+                found.restart.push_back("[" + std::string(kind) + "." + name + "]");
     }
-    return changed;
+    return found;
+}
+
+void take_up(configuration& running, const configuration& asked) {
+    for (const auto& row : option_table())
+        if (row.rules.reload == on_reload::value)
+            std::visit([&](auto place) { running.settings.*place = asked.settings.*place; }, row.place);
+}
+
+std::string show_reload() {
+    std::string values, files;
+    for (const auto& row : option_table()) {
+        if (row.rules.reload == on_reload::nothing) continue;
+        auto& list = row.rules.reload == on_reload::value ? values : files;
+        list.append(list.empty() ? "" : ", ").append(row.key());
+    }
+    return "on SIGHUP: " + values + ", [namespace.NAME], and the files of " + files + "\n";
 }
 
 std::string show_options(const options& settings) {

@@ -41,6 +41,8 @@ struct configuration {
     std::vector<std::string> warnings;                      // to be logged at start
     std::string file;                                       // that was read; "": none
 
+    // The [namespace.NAME] sections, over what `into` has.
+    result<void> add_namespaces(namespace_table& into) const;
     // "[namespace.NAME] (madang.toml:3)": what an error about a section begins with.
     std::string section(const std::string& kind, const std::string& name) const;
 };
@@ -53,9 +55,17 @@ result<configuration> resolve_options(const option_values& values, const environ
 // The two above for a program without sub-commands. argv[0] is skipped.
 result<configuration> load_options(int argc, const char* const* argv, const environment& variables);
 
-// The keys of options and the sections in which the two differ, but for what a reload takes up: what a
-// restart is needed for.
-std::vector<std::string> needs_restart(const configuration& running, const configuration& asked);
+// The keys of options and the sections in which the two differ, but for those of namespaces.
+struct configuration_change {
+    std::vector<std::string> taken_up;  // by a reload
+    std::vector<std::string> restart;   // what needs one
+};
+configuration_change change_of(const configuration& running, const configuration& asked);
+// What taken_up names.
+void take_up(configuration& running, const configuration& asked);
+
+// What a reload takes up, as the table has it: a line for `madang check`.
+std::string show_reload();
 
 // What must hold between options, whatever each of them is.
 result<void> check_options(const options& settings);

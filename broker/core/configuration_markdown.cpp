@@ -36,6 +36,21 @@ cooldown_ms = 500
 ```
 )";
 
+constexpr std::string_view reloading = R"(
+## Reloading
+
+SIGHUP (`systemctl reload`) has the server read its file again; flags and environment are those of the start, and go before the
+file as ever. What it takes up, it takes up without disturbing anybody:
+
+)";
+
+constexpr std::string_view reloading_end = R"(
+Whatever else changed needs a restart; the log names it (`config.restart_needed`), and what was taken up (`config.taken_up`). A
+file that is wrong changes nothing. A certificate that cannot be used leaves the old one in force, beside what was taken up.
+`config.reload_failed` says why, in both cases. API keys: requests are judged by the new ones at once, and who is signed in to
+the admin page stays so while the key is one that may read, with the rights that it has by then.
+)";
+
 constexpr std::string_view schedules = R"(
 ## Schedules
 
@@ -80,6 +95,7 @@ std::string configuration_markdown() {
         if (!row.rules.zero.empty())
             meaning.append(row.range().empty() ? " Empty: " : " 0: ").append(row.rules.zero).append(".");
         if (!row.rules.limit.empty()) meaning.append(" Beyond: ").append(row.rules.limit).append(".");
+        if (!row.reload().empty()) meaning.append(" On SIGHUP: ").append(row.reload()).append(".");
         const bool boolean = row.kind() == "BOOLEAN";
         const auto flag = boolean ? row.flag() + "`, `--no-" + std::string(row.name)
                                   : row.flag() + " " + std::string(row.kind());
@@ -87,6 +103,11 @@ std::string configuration_markdown() {
         out.append(code(row.key())).append(" | ").append(code(show_option(defaults, row))).append(" | ");
         out.append(meaning).append(" |\n");
     }
+    out.append(reloading);
+    for (const auto& row : option_table())
+        if (!row.reload().empty())
+            out.append("- ").append(code(row.key())).append(": ").append(row.reload()).append("\n");
+    out.append("- `[namespace.NAME]`: as [below](#namespaces)\n").append(reloading_end);
     return out + namespaces_markdown() + std::string(schedules);
 }
 

@@ -22,38 +22,47 @@ struct row {
     std::string_view name;
     place where;
     std::string_view meaning;
+    std::string_view reload;  // what SIGHUP does with another value
 };
 
+constexpr std::string_view at_once = "at once", later = "for subscriptions from then on";
+
 const row rows[] = {
-    {"history_size", &o::history_size, "Publications kept per group; 0: no history"},
-    {"history_ttl", &o::history_ttl, "How long they are kept; 0: no history"},
-    {"history_meta_ttl", &o::history_meta_ttl, "How long a silent stream keeps its epoch and offset"},
+    {"history_size", &o::history_size, "Publications kept per group; 0: no history",
+     "with the next publication; to 0 needs a restart"},
+    {"history_ttl", &o::history_ttl, "How long they are kept; 0: no history",
+     "for publications from then on; to 0 needs a restart"},
+    {"history_meta_ttl", &o::history_meta_ttl, "How long a silent stream keeps its epoch and offset",
+     "with the next publication or question"},
     {"history_durability", &o::history_durability,
      "When a publication is acknowledged and delivered: `buffered` (survives kill -9) or `synced` (survives "
      "a power "
-     "cut)"},
+     "cut)",
+     "needs a restart where history is kept"},
     {"recovery", &o::recovery,
-     "Clients that come back get exactly what they missed, or are told that they cannot"},
-    {"positioning", &o::positioning, "Clients are told positions, and of gaps"},
-    {"cache", &o::cache, "Recovery gives the latest publication only, whatever was missed"},
-    {"presence", &o::presence, "Who is in a group is kept and can be asked for"},
-    {"join_leave", &o::join_leave, "Members are told who joins and leaves"},
+     "Clients that come back get exactly what they missed, or are told that they cannot", later},
+    {"positioning", &o::positioning, "Clients are told positions, and of gaps", later},
+    {"cache", &o::cache, "Recovery gives the latest publication only, whatever was missed", later},
+    {"presence", &o::presence, "Who is in a group is kept and can be asked for", later},
+    {"join_leave", &o::join_leave, "Members are told who joins and leaves", later},
     {"crash_leaves", &o::crash_leaves,
      "After a crash, consumers in the group get an event `presence.leave` (`{\"client\":…,\"user\":…}`) for "
-     "each member that did not come back; they need a handler for it"},
+     "each member that did not come back; they need a handler for it",
+     at_once},
     {"ordered", &o::ordered,
      "One order for all that is sent to a group; `false`: events do not wait behind publications on their "
      "way to the "
-     "disk"},
+     "disk",
+     "needs a restart"},
     {"allow_subscribe", &o::allow_subscribe,
-     "Which clients may subscribe without a token: `nobody`, `users` or `everyone`"},
+     "Which clients may subscribe without a token: `nobody`, `users` or `everyone`", later},
     {"allow_publish", &o::allow_publish,
-     "Which clients may publish: `nobody`, `subscribers`, `users` or `everyone`"},
-    {"allow_presence", &o::allow_presence, "Which clients may ask who is there"},
-    {"allow_history", &o::allow_history, "Which clients may ask for history"},
-    {"user_limited", &o::user_limited, "`name#user1,user2` is for these users"},
-    {"subscribe_proxy", &o::subscribe_proxy, "Ask the backend (proxy-subscribe) who may subscribe"},
-    {"publish_proxy", &o::publish_proxy, "Ask the backend (proxy-publish) who may publish"},
+     "Which clients may publish: `nobody`, `subscribers`, `users` or `everyone`", at_once},
+    {"allow_presence", &o::allow_presence, "Which clients may ask who is there", at_once},
+    {"allow_history", &o::allow_history, "Which clients may ask for history", at_once},
+    {"user_limited", &o::user_limited, "`name#user1,user2` is for these users", at_once},
+    {"subscribe_proxy", &o::subscribe_proxy, "Ask the backend (proxy-subscribe) who may subscribe", later},
+    {"publish_proxy", &o::publish_proxy, "Ask the backend (proxy-publish) who may publish", at_once},
 };
 
 constexpr std::pair<std::string_view, audience> audiences[] = {{"nobody", audience::nobody},
@@ -154,19 +163,48 @@ result<void> namespace_table::set(std::string_view name, std::string_view json, 
         return refuse("history_meta_ttl is shorter than history_ttl");
     if (made.join_leave && !made.presence) return refuse("join_leave needs presence");
     if (made.crash_leaves && !made.presence) return refuse("crash_leaves needs presence");
-    all_.insert_or_assign(std::string(name), made);
-    any_history_ = any_presence_ = false;
-    for (const auto& [each, options] : all_) {
-        any_history_ = any_history_ || options.keeps_history();
-        any_presence_ = any_presence_ || options.presence;
-    }
+    put(name, made);
     return {};
+}
+
+void namespace_table::put(std::string_view name, const namespace_options& options) {
+    all_.insert_or_assign(std::string(name), options);
+    any_history_ = any_presence_ = false;
+    for (const auto& [each, rules] : all_) {
+        any_history_ = any_history_ || rules.keeps_history();
+        any_presence_ = any_presence_ || rules.presence;
+    }
+}
+
+std::vector<std::string_view> needs_restart(const namespace_options& running,
+                                            const namespace_options& asked) {
+    std::vector<std::string_view> fixed;
+    if (running.keeps_history() && !asked.keeps_history()) fixed.push_back("history_size");
+    if (running.keeps_history() && running.history_durability != asked.history_durability)
+        fixed.push_back("history_durability");
+    if (running.ordered != asked.ordered) fixed.push_back("ordered");
+    return fixed;
 }
 
 const namespace_options* namespace_table::of_group(std::string_view group) const noexcept {
     const auto found = all_.find(namespace_of(group));
     return found == all_.end() ? nullptr : &found->second;
 }
+
+// Held by tests/integration/server/reload_test.cpp and tests/unit/app/reload_plan_test.cpp.
+constexpr std::string_view reloading = R"(
+SIGHUP takes up new sections and changed ones. **A subscription keeps what it was given when it was made**: whether it recovers,
+is told positions, is listed in presence, is told of joins and leaves. It also stays where `allow_subscribe` would refuse it by now;
+a client that connects anew subscribes by the new rules. What clients ask is judged by the new rules from then on: publishing,
+history, presence, other subscriptions. What a stream holds stays: a smaller `history_size` drops the older publications with the
+next one, and each publication keeps the time that it was given. Where history is turned on, it begins with the next publication,
+and who is subscribed already gets that live, as before.
+
+What streams rely on needs a restart: a namespace that keeps history goes on keeping it, as durable as it was; `ordered` stays; a
+section that is no longer in the file stays, unless a plugin brings the namespace (then its defaults hold); a section that asks
+the backend needs the backend's URL since the start. Such a section stays as it was, all of it, and the log names what it is
+about: `config.restart_needed changed="[namespace.news] ordered"`.
+)";
 
 std::string namespaces_markdown() {
     std::string out =
@@ -179,7 +217,7 @@ std::string namespaces_markdown() {
         "set (102).\n\n"
         "```toml\n[namespace.news]\nhistory_size = 100\nhistory_ttl = \"10m\"\nrecovery = "
         "true\nallow_subscribe = "
-        "\"everyone\"\n```\n\n| key | default | meaning |\n|---|---|---|\n";
+        "\"everyone\"\n```\n\n| key | default | meaning | on SIGHUP |\n|---|---|---|---|\n";
     for (const auto& each : rows)
         out.append("| `")
             .append(each.name)
@@ -187,8 +225,10 @@ std::string namespaces_markdown() {
             .append(show({}, each))
             .append("` | ")
             .append(each.meaning)
-            .append(". |\n");
-    return out;
+            .append(". | ")
+            .append(each.reload)
+            .append(" |\n");
+    return out + std::string(reloading);
 }
 
 }  // namespace madang

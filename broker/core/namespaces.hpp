@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/core/result.hpp"
 
@@ -49,15 +50,21 @@ struct namespace_options {
     bool publish_proxy = false;
 
     bool keeps_history() const noexcept { return history_size != 0 && history_ttl.count() != 0; }
+    friend bool operator==(const namespace_options&, const namespace_options&) = default;
 };
 
-// Immutable once the server runs; then any thread.
+// Options of a namespace that cannot become `asked` while the server runs, as streams rely on them: one that
+// is kept stays kept, as durable as it was, and what waits behind a publication is not overtaken.
+std::vector<std::string_view> needs_restart(const namespace_options& running, const namespace_options& asked);
+
+// A value. The server's is a reloadable.
 class namespace_table {
   public:
     // `json`: an object with members named as above ("history_ttl": "5m", "allow_publish": "subscribers").
     // Over what was set for that namespace before; `whose` begins the error's detail. "" is the namespace of
     // names without ':'.
     result<void> set(std::string_view name, std::string_view json, std::string_view whose);
+    void put(std::string_view name, const namespace_options& options);  // in place of what was set
 
     // Of a group's name. Null: there is no such namespace (then nothing is kept and clients are refused,
     // 102).

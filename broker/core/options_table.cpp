@@ -26,14 +26,13 @@ const option_row rows[] = {
     {"Where to listen",
      "tls-certificate",
      &o::tls_certificate,
-     "PEM file with the certificate and its chain; with tls-key the public listener speaks TLS. Read again "
-     "on SIGHUP",
-     {.zero = "no TLS", .form = form::path}},
+     "PEM file with the certificate and its chain; with tls-key the public listener speaks TLS",
+     {.zero = "no TLS", .form = form::path, .reload = on_reload::file}},
     {"Where to listen",
      "tls-key",
      &o::tls_key,
      "PEM file with the certificate's private key",
-     {.zero = "no TLS", .form = form::path}},
+     {.zero = "no TLS", .form = form::path, .reload = on_reload::file}},
     {"Where to listen",
      "trusted-proxy",
      &o::trusted_proxies,
@@ -580,7 +579,7 @@ const option_row rows[] = {
      "joined by "
      "`+`. Give it "
      "by environment or file",
-     {.zero = "the API answers 401", .form = form::secret, .plural = "api-keys"}},
+     {.zero = "the API answers 401", .form = form::secret, .plural = "api-keys", .reload = on_reload::value}},
     {"Users",
      "api-batch-limit",
      &o::api_batch_limit,
@@ -682,18 +681,18 @@ const option_row rows[] = {
     {"Cluster",
      "cluster-certificate",
      &o::cluster_certificate,
-     "PEM file with this node's certificate (`madang cluster issue` makes one). Read again on SIGHUP",
-     {.zero = "no TLS: loopback only", .form = form::path}},
+     "PEM file with this node's certificate (`madang cluster issue` makes one)",
+     {.zero = "no TLS: loopback only", .form = form::path, .reload = on_reload::file}},
     {"Cluster",
      "cluster-key",
      &o::cluster_key,
      "PEM file with the certificate's private key",
-     {.zero = "no TLS: loopback only", .form = form::path}},
+     {.zero = "no TLS: loopback only", .form = form::path, .reload = on_reload::file}},
     {"Cluster",
      "cluster-ca",
      &o::cluster_ca,
      "PEM file with the authority whose certificates are let in (`madang cluster init-ca` makes one)",
-     {.zero = "no TLS: loopback only", .form = form::path}},
+     {.zero = "no TLS: loopback only", .form = form::path, .reload = on_reload::file}},
     {"Cluster",
      "cluster-size",
      &o::cluster_size,
@@ -759,8 +758,8 @@ const option_row rows[] = {
     {"Running",
      "log-level",
      &o::log_level,
-     "`debug`, `info`, `warn`, `error` or `off`. Read again on SIGHUP",
-     {.form = form::level, .reloaded = true}},
+     "`debug`, `info`, `warn`, `error` or `off`",
+     {.form = form::level, .reload = on_reload::value}},
     {"Running",
      "log-tail-lines",
      &o::log_tail_lines,
@@ -849,6 +848,18 @@ std::string_view option_row::kind() const {
         default:
             return "TEXT";
     }
+}
+
+std::string_view option_row::reload() const {
+    switch (rules.reload) {
+        case on_reload::value:
+            return "taken up";
+        case on_reload::file:
+            return "its file is read again";
+        case on_reload::nothing:
+            break;
+    }
+    return {};
 }
 
 std::string option_row::range() const {

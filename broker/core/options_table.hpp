@@ -34,6 +34,13 @@ enum class option_form : std::uint8_t {
     word
 };
 
+// What SIGHUP takes up.
+enum class on_reload : std::uint8_t {
+    nothing,  // a change needs a restart
+    value,
+    file,  // what is in the file that it names; another name needs a restart
+};
+
 struct option_rules {
     std::uint64_t least = 0;  // bounds, inclusive: numbers, bytes, milliseconds (turn-time: microseconds)
     std::uint64_t most = 0;
@@ -41,7 +48,7 @@ struct option_rules {
     std::string_view limit = "";  // what happens beyond it: close code or status, metric
     option_form form = option_form::plain;
     std::string_view plural = "";  // of a list: its name in the environment and the file
-    bool reloaded = false;         // SIGHUP takes its new value up
+    on_reload reload = on_reload::nothing;
 };
 
 struct option_row {
@@ -56,6 +63,7 @@ struct option_row {
     std::string key() const;               // "plugins"
     std::string_view kind() const;         // "SIZE", "DURATION", …
     std::string range() const;             // "1k to 1G", or "" where there is none
+    std::string_view reload() const;       // what SIGHUP does, as in "taken up"; "": nothing
 };
 
 std::span<const option_row> option_table();

@@ -119,6 +119,7 @@ class stream_port {
     // How many connections did it.
     virtual void command(client_selector whom, client_command what, answer<std::size_t> done) = 0;
     virtual void figures(answer<std::vector<node_figures>> done) = 0;
+    // As they are now. A reload gives others; what was given stays, and every name in it is in them.
     virtual const namespace_table& namespaces() const noexcept = 0;
 
   protected:

@@ -136,7 +136,15 @@ std::optional<admin_site::visitor> admin_site::who_is(loop& on, const http_reque
     const auto name = cookie_name(request);
     for (auto& [key, id] : parse_cookies(request.header("cookie")))
         if (key == name)
-            if (auto found = sessions_.find(id, on.now())) return visitor{std::move(id), std::move(*found)};
+            if (auto found = sessions_.find(id, on.now())) {
+                const auto* holder = parts_.keys.now().find(found->who);
+                if (holder == nullptr || !may(holder->rights, api_right::read)) {
+                    sessions_.close(id);
+                    continue;
+                }
+                found->who = *holder;
+                return visitor{std::move(id), std::move(*found)};
+            }
     return std::nullopt;
 }
 
@@ -174,7 +182,8 @@ http_answer admin_site::page(http_request& request) const {
 
 std::string admin_site::shown(const admin_session* session) const {
     if (session == nullptr)
-        return std::string("{\"signed_in\":false,\"keys\":") + (parts_.keys.empty() ? "false" : "true") + "}";
+        return std::string("{\"signed_in\":false,\"keys\":") +
+               (parts_.keys.now().empty() ? "false" : "true") + "}";
     std::string rights;
     for (const auto each : {api_right::read, api_right::publish, api_right::manage, api_right::enqueue})
         if (may(session->who.rights, each))
@@ -194,7 +203,7 @@ http_answer admin_site::sign_in(loop& on, http_request& request) {
         response.set("Retry-After", "1");
         return response;
     }
-    const auto* holder = parts_.keys.find(text_of(request.body, "key"));
+    const auto* holder = parts_.keys.now().find(text_of(request.body, "key"));
     if (holder == nullptr)
         return refuse(on, request, 401, "key", fail(errc::unauthorized, "the key is none of this server's"));
     if (!may(holder->rights, api_right::read))

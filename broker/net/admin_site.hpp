@@ -13,6 +13,7 @@
 
 #include "broker/auth/admin_sessions.hpp"
 #include "broker/core/log_ring.hpp"
+#include "broker/core/reloadable.hpp"
 #include "broker/net/api_site.hpp"
 #include "broker/net/http_dispatcher.hpp"
 #include "broker/net/static_files.hpp"
@@ -25,7 +26,7 @@ namespace madang {
 class admin_site final : public http_dispatcher {
   public:
     struct parts {
-        const api_key_ring& keys;                   // outlives *this
+        const reloadable<api_key_ring>& keys;       // outlives *this
         api_site& api;                              // outlives *this
         std::optional<static_files> files;          // the page; none: it is not installed
         std::function<std::string()> cluster = {};  // JSON; null: this server is in none
@@ -44,6 +45,7 @@ class admin_site final : public http_dispatcher {
         std::string id;  // of the session
         admin_session session;
     };
+    // With the rights that its key has by now; a session ends whose key is none that may read.
     std::optional<visitor> who_is(loop& on, const http_request& request);
     bool from_this_page(const http_request& request) const;
     http_answer page(http_request& request) const;

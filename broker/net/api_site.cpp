@@ -41,7 +41,7 @@ std::string_view refused_for(errc code) {
 
 api_site::api_site(parts all)
     : streams_(all.streams),
-      keys_(std::move(all.keys)),
+      keys_(all.keys),
       limits_(all.limits),
       timeout_(all.timeout),
       openapi_(all.jobs == nullptr ? api_openapi(all.version) : with_jobs(api_openapi(all.version))),
@@ -68,15 +68,16 @@ http_answer api_site::handle(loop& on, http_request& request, reply_function rep
     if (request.method != "POST" && !about_jobs(request)) return allow("POST");
 
     const auto key = api_key_of(request.header("x-api-key"), request.header("authorization"), request.query);
-    const auto* holder = keys_.find(key);
+    const auto& keys = keys_.now();
+    const auto* holder = keys.find(key);
     if (holder == nullptr) {
-        const auto reason = keys_.empty() ? "no_keys" : key.empty() ? "key_missing" : "key";
+        const auto reason = keys.empty() ? "no_keys" : key.empty() ? "key_missing" : "key";
         log_info("api.refused", {{"reason", reason}, {"request_id", request.request_id}});
         on.metrics().add(labelled_counter::api_refused, reason);
         auto response = refusal(
             401,
             fail(errc::unauthorized,
-                 keys_.empty() ? "this server has no API key; give it one with --api-key or MADANG_API_KEYS "
+                 keys.empty()  ? "this server has no API key; give it one with --api-key or MADANG_API_KEYS "
                                  "(NAME:RIGHTS:KEY)"
                  : key.empty() ? "no key; send it as X-API-Key: KEY or Authorization: apikey KEY"
                                : "the key is none of this server's"));

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "broker/auth/api_keys.hpp"
+#include "broker/core/reloadable.hpp"
 #include "broker/net/cluster_site.hpp"
 #include "broker/net/http_dispatcher.hpp"
 #include "broker/net/jobs_site.hpp"
@@ -23,7 +24,7 @@ class api_site final : public http_dispatcher {
   public:
     struct parts {
         stream_port& streams;
-        api_key_ring keys;
+        const reloadable<api_key_ring>& keys;  // outlives *this
         api_limits limits;
         std::chrono::milliseconds timeout{30'000};  // for the streams' answer; 504 afterwards
         std::string version;                        // of this server, for the OpenAPI document
@@ -47,7 +48,7 @@ class api_site final : public http_dispatcher {
                         const reply_function& reply) const;
 
     stream_port& streams_;
-    api_key_ring keys_;
+    const reloadable<api_key_ring>& keys_;
     api_limits limits_;
     std::chrono::milliseconds timeout_;
     std::string openapi_;

@@ -127,7 +127,9 @@ class node {
         settings.turn_handlers = turn_handlers;
         if (how == clustered::yes) settings.cluster_listen = "127.0.0.1:0";
         settings.cluster_hand_over_timeout = patience;
-        for (const auto& [name, settings] : namespaces) EXPECT_TRUE(names.set(name, settings, "test"));
+        namespace_table rules;
+        for (const auto& [name, settings] : namespaces) EXPECT_TRUE(rules.set(name, settings, "test"));
+        names.replace(std::move(rules));
         settings.loops = loops;
         settings.sync_threads = 3;
         settings.publish_credit_bytes = credit;
@@ -273,7 +275,7 @@ class node {
     options settings;
     metrics counts;
     system_clock_source time;
-    namespace_table names;
+    reloadable<namespace_table> names;
     std::unique_ptr<store> kept;
     madang_consumer_class type{};
     consumer_route route;

@@ -30,8 +30,9 @@ struct ApiCommands : ::testing::Test {
     ApiCommands() {
         const std::vector<std::string> entries = {"root:all:k-root", "watch:read:k-watch"};
         settings.http_body_bytes = 4096;
+        keys.replace(*api_key_ring::parse(entries));
         api.emplace(api_site::parts{.streams = streams,
-                                    .keys = *api_key_ring::parse(entries),
+                                    .keys = keys,
                                     .limits = {},
                                     .timeout = std::chrono::seconds(30),
                                     .version = "1"});
@@ -67,6 +68,7 @@ struct ApiCommands : ::testing::Test {
     testing::running_loop loop;
     testing::fake_streams streams;
     options settings;
+    reloadable<api_key_ring> keys;
     std::optional<api_site> api;
     std::optional<internal_site> site;
     std::optional<http_server> server;

@@ -297,7 +297,7 @@ TEST_F(HttpFetch, CarriesTheDoorkeepersQuestionsAndKeySets) {
     options settings;
     settings.proxy_rpc = backend.url("/rpc");
     settings.proxy_timeout = 20s;
-    namespace_table namespaces;
+    reloadable<namespace_table> namespaces;
     system_clock_source clock;
     metrics_shard labelled;
     jwks_cache keys(backend.url("/jwks"), jwks_limits{.age = 1h}, fetcher, clock, labelled);

@@ -127,7 +127,7 @@ class serving_node {
     options settings;
     metrics counts;
     system_clock_source time;
-    namespace_table names;
+    reloadable<namespace_table> names;
     std::unique_ptr<store> kept;
     connection_limits limits{0, 0};
     std::uint16_t port = 0;

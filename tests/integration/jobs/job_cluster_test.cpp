@@ -103,7 +103,7 @@ struct node {
     options settings;
     system_clock_source clock;
     metrics counts;
-    namespace_table names;
+    reloadable<namespace_table> names;
     std::unique_ptr<store> kept;
     std::optional<yard> all;
     std::optional<job_service> jobs;

@@ -121,7 +121,7 @@ class JobService : public testing::Test {
     options settings_;
     system_clock_source clock_;
     metrics counts_;
-    namespace_table names_;
+    reloadable<namespace_table> names_;
     std::unique_ptr<store> kept_;
     std::optional<yard> yard_;
     std::optional<job_service> jobs_;

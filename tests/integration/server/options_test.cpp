@@ -18,6 +18,7 @@ namespace madang::test {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -77,6 +78,30 @@ TEST_F(ServerOptions, FlagGoesBeforeEnvironmentBeforeFileBeforeDefault) {
     EXPECT_THAT(got.out, HasSubstr("\nsync_threads = 4\n"));
     EXPECT_THAT(got.out, HasSubstr("\nview_timeout = 3s\n"));
     EXPECT_THAT(got.out, HasSubstr("\nturn_handlers = 8192\n"));
+}
+
+TEST_F(ServerOptions, CheckSaysWhatSighupTakesUpAndWhatNeedsARestart) {
+    const auto before = write("before.toml",
+                              "loops = 1\napi_keys = [\"a:all:k1\"]\n[namespace.news]\npresence = true\n"),
+               after = write("after.toml",
+                             "loops = 2\napi_keys = [\"a:all:k2\"]\n[namespace.news]\nordered = false\n");
+    const auto said = [](const std::vector<std::string>& flags) {
+        const auto got = run(check(flags));
+        EXPECT_EQ(got.code, 0) << got.err;
+        return got.out;
+    };
+    EXPECT_THAT(said({"--config", after}),
+                AllOf(HasSubstr("\non SIGHUP: api_keys, log_level, [namespace.NAME], and the files of tls_"),
+                      Not(HasSubstr("restart"))));
+    EXPECT_THAT(said({"--config", after, "--running", before}),
+                HasSubstr("\nSIGHUP would take up: api_keys\nneeds a restart: loops, [namespace.news] "
+                          "ordered\nmadang: all is well\n"));
+    EXPECT_THAT(said({"--config", after, "--running", after}),
+                HasSubstr("\nSIGHUP would take up: nothing\nneeds a restart: nothing\n"));
+    expect_refused({"--config", write("wrong.toml", "api_keys = [\"a:fly:k\"]\n")}, "its RIGHTS");
+    const auto got = run(check({"--config", after, "--running", folder_ / "none.toml"}));
+    EXPECT_EQ(got.code, 2);
+    EXPECT_THAT(got.err, HasSubstr("none.toml"));
 }
 
 TEST_F(ServerOptions, ConfigFileMayBeNamedByTheEnvironment) {

@@ -85,10 +85,10 @@ TEST(Service, AReloadTakesUpTheLogLevelAndNamesWhatNeedsARestart) {
         EXPECT_THAT(told(manager), StartsWith("RELOADING=1"));
         return told(manager);
     };
-    EXPECT_THAT(reload("log_level = \"info\"\nloops = 3\n[namespace.news]\nhistory_size = 2\n"),
+    EXPECT_THAT(reload("log_level = \"info\"\nloops = 3\n[plugin.chat]\ncooldown_ms = 2\n"),
                 Not(HasSubstr("not reloaded")));
     EXPECT_TRUE(eventually([&] { return node.log().find("config.reloaded") != std::string::npos; }, 60s));
-    EXPECT_THAT(node.log(), HasSubstr("config.restart_needed changed=\"loops, [namespace.news]\""));
+    EXPECT_THAT(node.log(), HasSubstr("config.restart_needed changed=\"loops, [plugin.chat]\""));
     EXPECT_THAT(reload("log_levle = \"warn\"\n"), HasSubstr("; not reloaded: log_levle ("));
     EXPECT_EQ(node.metrics()["madang_reloads_total{outcome=\"failed\"}"], 1);
     EXPECT_EQ(node.stop(60s), 0);

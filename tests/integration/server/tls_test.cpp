@@ -101,6 +101,22 @@ TEST_F(Tls, SighupServesTheNewCertificateAndABadOneKeepsTheOld) {
     EXPECT_EQ(node.stop(), 0);
 }
 
+TEST_F(Tls, ABadCertificateKeepsNothingElseFromBeingTakenUp) {
+    const auto file = folder_ / "madang.toml";
+    std::ofstream(file) << "api_keys = [\"ops:all:k1\"]\n";
+    auto all = flags();
+    all.insert(all.end(), {"--config", file});
+    server node(all);
+    std::ofstream(file) << "api_keys = [\"ops:all:k2\"]\n";
+    std::ofstream(folder_ / "used.pem") << "no certificate";
+    reload(node, "config.reload_failed");
+    for (const auto& [key, status] : {std::pair{"k1", 401}, std::pair{"k2", 200}})
+        EXPECT_EQ(
+            fetch(node.internal_port(), "/api/info", "X-API-Key: " + std::string(key) + "\r\n", "POST", "{}")
+                .status,
+            status);
+}
+
 TEST_F(Tls, PlainTextOnATlsPortIsClosedAndHarmsNobody) {
     server node(flags());
     peer plain(node.port());

@@ -171,7 +171,9 @@ struct world {
         bool overload = false;  // no credit now and then, patience that ends
     };
     world(std::uint64_t seed, std::size_t count, how faults) : random(seed), faults(faults) {
-        EXPECT_TRUE(names.set("kept", R"({"history_size":200,"history_ttl":"1h","recovery":true})", "test"));
+        namespace_table rules;
+        EXPECT_TRUE(rules.set("kept", R"({"history_size":200,"history_ttl":"1h","recovery":true})", "test"));
+        names.replace(std::move(rules));
         for (std::size_t i = 0; i < count; ++i) stores.push_back(std::make_unique<small_store>());
         links.assign(count, std::vector<std::uint64_t>(count, 0));
         mails.assign(count, std::vector<std::deque<peer_parcel>>(count));
@@ -401,7 +403,7 @@ struct world {
 
     std::mt19937_64 random;
     how faults;
-    namespace_table names;
+    reloadable<namespace_table> names;
     std::int64_t now = noon;
     std::vector<std::unique_ptr<small_store>> stores;
     std::vector<std::unique_ptr<node>> nodes;

@@ -17,12 +17,14 @@ using testing::UnorderedElementsAre;
 class desk_world : public stream_desk_host {
   public:
     desk_world() {
-        EXPECT_TRUE(names.set("kept", R"({"history_size":3,"history_ttl":"1m","recovery":true})", "test"));
-        EXPECT_TRUE(names.set("loose", R"({"history_size":3,"history_ttl":"1m","ordered":false})", "test"));
-        EXPECT_TRUE(names.set(
+        namespace_table rules;
+        EXPECT_TRUE(rules.set("kept", R"({"history_size":3,"history_ttl":"1m","recovery":true})", "test"));
+        EXPECT_TRUE(rules.set("loose", R"({"history_size":3,"history_ttl":"1m","ordered":false})", "test"));
+        EXPECT_TRUE(rules.set(
             "synced", R"({"history_size":3,"history_ttl":"1m","history_durability":"synced"})", "test"));
-        EXPECT_TRUE(names.set("room", R"({"presence":true,"join_leave":true})", "test"));
-        EXPECT_TRUE(names.set("hall", R"({"presence":true,"crash_leaves":true})", "test"));
+        EXPECT_TRUE(rules.set("room", R"({"presence":true,"join_leave":true})", "test"));
+        EXPECT_TRUE(rules.set("hall", R"({"presence":true,"crash_leaves":true})", "test"));
+        names.replace(std::move(rules));
     }
 
     // -- stream_desk_host
@@ -71,6 +73,7 @@ class desk_world : public stream_desk_host {
                 if (!fresh) return store_value(published{{stream.epoch, known->second}, true});
             }
             if (p->key_only) return store_value(published{});
+            asked_size = p->history_size;
             p->what.offset = ++stream.top;
             stream.kept.push_back(p->what);
             if (stream.kept.size() > p->history_size) stream.kept.erase(stream.kept.begin());
@@ -166,7 +169,8 @@ class desk_world : public stream_desk_host {
         std::vector<publication> kept;
         std::map<std::string, std::uint64_t> keys;
     };
-    namespace_table names;
+    reloadable<namespace_table> names;
+    std::uint32_t asked_size = 0;  // of the last publication
     std::map<std::string, stream> streams;
     std::map<std::string, present_client> present;
     std::deque<std::pair<std::shared_ptr<desk_batch>, durability>> submitted;
@@ -236,6 +240,39 @@ TEST_F(StreamDesk, UnlessTheNamespaceSaysOtherwise) {
     publish("loose:1", "a");
     send("loose:1", "x");
     EXPECT_THAT(told, ElementsAre("loose:1 x"));
+}
+
+TEST_F(StreamDesk, HistoryThatIsTurnedOnBeginsWithTheNextPublicationInOrder) {
+    publish("later:1", "a");
+    EXPECT_THAT(told, ElementsAre("later:1 a"));
+    publish("later:1", "b", ticket("k"));  // on its way, for its key
+    auto rules = names.now();
+    EXPECT_TRUE(rules.set("later", R"({"history_size":3,"history_ttl":"1m","history_durability":"synced"})",
+                          "reload"));
+    names.replace(std::move(rules));
+    EXPECT_TRUE(desk.concerns("later:1"));
+    publish("later:1", "c", ticket());
+    send("later:1", "x");
+    turn();
+    answer();
+    answer();
+    EXPECT_THAT(told, ElementsAre("later:1 a", "later:1 b", "later:1 c@1", "later:1 x"));
+    EXPECT_THAT(positions, ElementsAre("0", "1"));
+    EXPECT_EQ(subscribe("later:1", std::nullopt), "[] top 1");
+}
+
+TEST_F(StreamDesk, EachPublicationIsKeptByTheRulesOfItsTime) {
+    for (const auto* each : {"1", "2", "3"}) publish("kept:1", each);
+    auto rules = names.now();
+    EXPECT_TRUE(rules.set("kept", R"({"history_size":1})", "reload"));
+    names.replace(std::move(rules));
+    turn();
+    answer();
+    EXPECT_EQ(streams["kept:1"].kept.size(), 3u);
+    publish("kept:1", "4");
+    turn();
+    answer();
+    EXPECT_EQ(asked_size, 1u);
 }
 
 TEST_F(StreamDesk, ASecondPublishWithTheSameKeyIsAnsweredAndNotSent) {

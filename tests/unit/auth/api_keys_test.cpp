@@ -23,6 +23,14 @@ TEST(ApiKeys, AreFoundWithTheirNameAndRights) {
         EXPECT_EQ(ring->find(key), nullptr) << key;
 }
 
+TEST(ApiKeys, SayWhoHasAKeyThatARingBeforeHad) {
+    const auto before = parse({"ann:read:k1", "ben:all:k2"}), now = parse({"ann:read:k3", "boss:publish:k2"});
+    ASSERT_TRUE(before && now);
+    EXPECT_EQ(now->find(*before->find("k1")), nullptr) << "its name counts for nothing";
+    EXPECT_EQ(now->find(*before->find("k2")), now->find("k2"));
+    EXPECT_EQ(before->find(*before->find("k1")), before->find("k1"));
+}
+
 TEST(ApiKeys, OfNoEntryFindNothing) {
     const auto ring = parse({});
     ASSERT_TRUE(ring);

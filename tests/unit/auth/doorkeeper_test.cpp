@@ -55,8 +55,9 @@ struct some_handlers final : rpc_port {
 
 struct Doorkeeper : ::testing::Test {
     Doorkeeper() {
+        namespace_table rules;
         const auto set = [&](std::string_view name, std::string_view text) {
-            const auto done = namespaces.set(name, text, "test");
+            const auto done = rules.set(name, text, "test");
             EXPECT_TRUE(done) << done.error();
         };
         set("open", R"({"allow_subscribe":"everyone","allow_publish":"everyone","presence":true,
@@ -68,6 +69,7 @@ struct Doorkeeper : ::testing::Test {
         set("own", R"({"user_limited":true,"allow_subscribe":"everyone","allow_publish":"everyone",
                        "presence":true,"allow_presence":"everyone"})");
         set("asked", R"({"subscribe_proxy":true,"publish_proxy":true,"allow_publish":"everyone"})");
+        namespaces.replace(std::move(rules));
     }
     doorkeeper& door() {
         if (!made)
@@ -125,7 +127,7 @@ struct Doorkeeper : ::testing::Test {
 
     static constexpr std::int64_t now = 1'700'000'000;
     options settings;
-    namespace_table namespaces;
+    reloadable<namespace_table> namespaces;
     manual_clock clock;
     jwt_verifier tokens{secret, clock};
     fake_fetcher fetcher;
@@ -485,6 +487,19 @@ TEST_F(Doorkeeper, RpcGoesToAPluginThenToTheBackend) {
     EXPECT_EQ(question().at("data"), json::parse("[1]"));
     fetcher.answer(R"({"result":{"data":[2]}})");
     EXPECT_EQ(answered.grant.data, "[2]");
+}
+
+TEST_F(Doorkeeper, JudgesByTheRulesOfNow) {
+    EXPECT_EQ(publish("u", "open:a", true), "yes");
+    auto rules = namespaces.now();
+    ASSERT_TRUE(rules.set("open", R"({"allow_publish":"nobody","allow_history":"nobody"})", "reload"));
+    ASSERT_TRUE(rules.set("new", R"({"allow_subscribe":"everyone"})", "reload"));
+    EXPECT_EQ(subscribe("u", "new:a"), "error 102");
+    namespaces.replace(std::move(rules));
+    EXPECT_EQ(publish("u", "open:a", true), "error 103");
+    EXPECT_EQ(subscribe("u", "open:a"), "yes");
+    EXPECT_EQ(subscribe("u", "new:a"), "yes");
+    EXPECT_EQ(told(door().may_see_history(client("u"), "open:a", true)), "error 103");
 }
 
 TEST_F(Doorkeeper, PresenceAndHistoryAreShownByTheNamespacesRules) {

@@ -62,17 +62,35 @@ TEST_F(Configuration, DefaultsAreThoseOfTheStruct) {
     EXPECT_TRUE(loaded->warnings.empty());
 }
 
-TEST_F(Configuration, NamesWhatChangedAndNeedsARestart) {
+TEST_F(Configuration, TellsWhatAReloadTakesUpFromWhatNeedsARestart) {
     const auto running =
         load_file("loops = 1\nlog_level = \"info\"\n[namespace.news]\nhistory_size = 1\n[plugin.a]\nx = 1\n");
     const auto asked = load_file(
         "loops = 2\nlog_level = \"warn\"\napi_keys = [\"a:all:0123456789012345678901234567\"]\n"
-        "[namespace.news]\nhistory_size = 2\n[namespace.new]\n");
+        "tls_certificate = \"a\"\ntls_key = \"b\"\n[namespace.news]\nhistory_size = 2\n[schedule.b]\n");
     ASSERT_TRUE(running && asked);
-    EXPECT_THAT(needs_restart(*running, *asked),
-                testing::UnorderedElementsAre("loops", "api_keys", "[namespace.news]", "[namespace.new]",
-                                              "[plugin.a]"));
-    EXPECT_THAT(needs_restart(*running, *running), testing::IsEmpty());
+    const auto change = change_of(*running, *asked);
+    EXPECT_THAT(change.taken_up, testing::UnorderedElementsAre("log_level", "api_keys"));
+    EXPECT_THAT(change.restart, testing::UnorderedElementsAre("loops", "tls_certificate", "tls_key",
+                                                              "[plugin.a]", "[schedule.b]"));
+    auto now = *running;
+    take_up(now, *asked);
+    EXPECT_THAT(change_of(now, *asked).taken_up, testing::IsEmpty());
+    EXPECT_EQ(change_of(now, *asked).restart, change.restart);
+    EXPECT_EQ(now.settings.loops, 1u);
+    EXPECT_THAT(change_of(*running, *running).restart, testing::IsEmpty());
+}
+
+TEST_F(Configuration, WhatAReloadTakesUpIsSaidWhereverPeopleLook) {
+    for (const auto& row : option_table()) {
+        if (row.reload().empty()) continue;
+        EXPECT_THAT(show_reload(), HasSubstr(row.key()));
+        EXPECT_THAT(configuration_markdown(),
+                    HasSubstr("- `" + row.key() + "`: " + std::string(row.reload()) + "\n"));
+    }
+    EXPECT_EQ(show_reload(),
+              "on SIGHUP: api_keys, log_level, [namespace.NAME], and the files of tls_certificate, tls_key, "
+              "cluster_certificate, cluster_key, cluster_ca\n");
 }
 
 TEST_F(Configuration, FlagBeatsEnvironmentBeatsFileBeatsDefault) {

@@ -41,6 +41,31 @@ TEST(Namespaces, ALaterSettingOverridesOnlyWhatItNames) {
     EXPECT_FALSE(table.of_group("room:a")->join_leave);
 }
 
+TEST(Namespaces, WhatStreamsRelyOnNeedsARestart) {
+    using testing::ElementsAre;
+    using testing::IsEmpty;
+    namespace_options plain, kept;
+    kept.history_size = 5;
+    kept.history_ttl = std::chrono::minutes(1);
+    auto synced = kept;
+    synced.history_durability = durability::synced;
+    EXPECT_THAT(needs_restart(plain, kept), IsEmpty()) << "history is turned on";
+    EXPECT_THAT(needs_restart(plain, synced), IsEmpty());
+    EXPECT_THAT(needs_restart(kept, plain), ElementsAre("history_size"));
+    EXPECT_THAT(needs_restart(kept, synced), ElementsAre("history_durability"));
+    auto open = kept;
+    open.history_size = 1;
+    open.history_ttl = open.history_meta_ttl = std::chrono::hours(1);
+    open.recovery = open.positioning = open.cache = open.presence = open.join_leave = open.crash_leaves =
+        true;
+    open.allow_subscribe = open.allow_publish = open.allow_presence = open.allow_history = audience::everyone;
+    open.user_limited = open.subscribe_proxy = open.publish_proxy = true;
+    EXPECT_THAT(needs_restart(kept, open), IsEmpty());
+    EXPECT_THAT(needs_restart(open, kept), IsEmpty());
+    open.ordered = false;
+    EXPECT_THAT(needs_restart(kept, open), ElementsAre("ordered"));
+}
+
 TEST(Namespaces, NamesWithoutColonHaveTheNamelessOne) {
     namespace_table table;
     ASSERT_TRUE(table.set("", R"({"presence":true})", "file"));

@@ -27,7 +27,7 @@ struct AdminSite : ::testing::Test {
     AdminSite() { keys({"root:all:k-root", "shop:publish:k-shop", "watch:read:k-watch"}); }
 
     void keys(const std::vector<std::string>& entries) {
-        ring = *api_key_ring::parse(entries);
+        ring.replace(*api_key_ring::parse(entries));
         api = std::make_unique<api_site>(api_site::parts{.streams = streams,
                                                          .keys = ring,
                                                          .limits = {},
@@ -89,7 +89,7 @@ struct AdminSite : ::testing::Test {
     log_ring log{{.lines = 100, .bytes = 100'000}};
     std::optional<awaiting_reply> waiting;  // the last that was not answered at once
     jobs_site jobs_api{{.jobs = jobs, .page = 50, .wait = 20s, .timeout = 5s}};
-    api_key_ring ring;
+    reloadable<api_key_ring> ring;
     std::unique_ptr<api_site> api;
     std::unique_ptr<admin_site> admin;
     std::unique_ptr<internal_site> site;
@@ -171,6 +171,18 @@ TEST_F(AdminSite, RefusesWhoIsNotSignedIn) {
     EXPECT_EQ(send("POST", "/admin/api/info", "{}", {{"x-api-key", "k-root"}}).status, 401u)
         << "a key is for signing in only";
     EXPECT_EQ(refused("session"), 9u);
+}
+
+TEST_F(AdminSite, ASessionIsWorthWhatItsKeyIsByNow) {
+    const auto root = sign_in("k-root"), watch = sign_in("k-watch");
+    ring.replace(*api_key_ring::parse(std::vector<std::string>{"boss:read:k-root", "watch:read:k-other"}));
+    EXPECT_EQ(send("GET", "/admin/session", "", root.reading()).body["name"], "boss");
+    EXPECT_EQ(send("POST", "/admin/api/info", "{}", root.changing()).status, 200u);
+    EXPECT_EQ(send("POST", "/admin/api/queues/default/pause", "", root.changing()).status, 403u);
+    EXPECT_EQ(send("POST", "/admin/api/info", "{}", watch.changing()).status, 401u);
+    ring.replace(*api_key_ring::parse(std::vector<std::string>{"boss:publish:k-root", "watch:read:k-watch"}));
+    EXPECT_EQ(send("POST", "/admin/api/info", "{}", watch.changing()).status, 401u) << "it has ended";
+    EXPECT_EQ(send("POST", "/admin/api/info", "{}", root.changing()).status, 401u);
 }
 
 TEST_F(AdminSite, RefusesChangesWithoutTheSessionsToken) {

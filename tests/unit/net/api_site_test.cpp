@@ -21,14 +21,15 @@ using ::testing::Not;
 struct ApiSite : ::testing::Test {
     ApiSite() { keys({"root:all:k-root", "shop:publish:k-shop", "watch:read:k-watch"}); }
 
+    void replace_keys(const std::vector<std::string>& entries) {
+        auto made = api_key_ring::parse(entries);
+        ASSERT_TRUE(made) << made.error();
+        ring.replace(std::move(*made));
+    }
     void keys(const std::vector<std::string>& entries) {
-        auto ring = api_key_ring::parse(entries);
-        ASSERT_TRUE(ring) << ring.error();
-        api = std::make_unique<api_site>(api_site::parts{.streams = streams,
-                                                         .keys = std::move(*ring),
-                                                         .limits = limits,
-                                                         .timeout = {},
-                                                         .version = "1.2.3"});
+        replace_keys(entries);
+        api = std::make_unique<api_site>(api_site::parts{
+            .streams = streams, .keys = ring, .limits = limits, .timeout = {}, .version = "1.2.3"});
         site = std::make_unique<internal_site>([] { return "metrics"; }, [] { return ""; }, api.get());
     }
     struct answered {
@@ -67,6 +68,7 @@ struct ApiSite : ::testing::Test {
 
     testing::fake_loop loop;
     testing::fake_streams streams;
+    reloadable<api_key_ring> ring;
     api_limits limits;
     std::unique_ptr<api_site> api;
     std::unique_ptr<internal_site> site;
@@ -120,6 +122,13 @@ TEST_F(ApiSite, RefusesWithoutAGoodKeyAndSaysNothingElse) {
     EXPECT_TRUE(streams.asked.empty());
     EXPECT_EQ(count(labelled_counter::api_refused, "key"), 2u);
     EXPECT_EQ(count(labelled_counter::api_refused, "key_missing"), 1u);
+}
+
+TEST_F(ApiSite, JudgesEachRequestByTheKeysOfNow) {
+    replace_keys({"root:all:k-new", "shop:read:k-shop"});
+    EXPECT_EQ(send("POST", "/api/info", "{}", {{"x-api-key", "k-root"}}).status, 401u);
+    EXPECT_EQ(send("POST", "/api/info", "{}", {{"x-api-key", "k-new"}}).status, 200u);
+    EXPECT_EQ(send("POST", "/api/info", "{}", {{"x-api-key", "k-shop"}}).status, 200u) << "another right";
 }
 
 TEST_F(ApiSite, WithoutAnyKeyConfiguredNamesTheMend) {

@@ -40,12 +40,10 @@ struct asked_node final : cluster_port {
 struct ClusterSite : ::testing::Test {
     std::pair<unsigned, json> send(std::string path, std::string body = "", std::string key = "k-root",
                                    std::string method = "POST") {
-        auto ring = api_key_ring::parse(std::vector<std::string>{"root:manage:k-root", "watch:read:k-watch"});
-        api_site api(api_site::parts{.streams = streams,
-                                     .keys = std::move(*ring),
-                                     .limits = {},
-                                     .version = "1.2.3",
-                                     .cluster = site.get()});
+        const reloadable keys(
+            *api_key_ring::parse(std::vector<std::string>{"root:manage:k-root", "watch:read:k-watch"}));
+        api_site api(api_site::parts{
+            .streams = streams, .keys = keys, .limits = {}, .version = "1.2.3", .cluster = site.get()});
         http_request request;
         request.method = std::move(method);
         request.raw_path = request.path = std::move(path);

@@ -22,10 +22,10 @@ using ::testing::Pair;
 
 struct JobsSite : ::testing::Test {
     JobsSite() {
-        auto ring = api_key_ring::parse(
-            std::vector<std::string>{"root:all:k-root", "shop:enqueue:k-shop", "watch:read:k-watch"});
+        keys.replace(*api_key_ring::parse(
+            std::vector<std::string>{"root:all:k-root", "shop:enqueue:k-shop", "watch:read:k-watch"}));
         api = std::make_unique<api_site>(api_site::parts{.streams = streams,
-                                                         .keys = std::move(*ring),
+                                                         .keys = keys,
                                                          .limits = {},
                                                          .timeout = 5s,
                                                          .version = "1.2.3",
@@ -69,6 +69,7 @@ struct JobsSite : ::testing::Test {
 
     testing::fake_loop loop;
     testing::fake_streams streams;
+    reloadable<api_key_ring> keys;
     testing::fake_jobs jobs;
     jobs_site site{{.jobs = jobs, .page = 50, .wait = 20s, .timeout = 5s}};
     std::unique_ptr<api_site> api;
