@@ -341,9 +341,9 @@ rocksdb::Options rocks_store::base_options() {
     cache_ = rocksdb::NewLRUCache(settings_.memory_bytes, 2, true, 0.2);
     options.write_buffer_manager =
         std::make_shared<rocksdb::WriteBufferManager>(settings_.memory_bytes / 2, cache_);
-    // Small, so that a full disk needs little room to recover: all together are half the memory, less than the
-    // ballast. With 8 MiB for 2 jobs take a third less CPU per job (`madang bench jobs`): more of what comes and
-    // goes does so within one memtable, and compactions are fewer.
+    // Small, so that a full disk needs little room to recover: all together are half the memory, less than
+    // the ballast. With 8 MiB for 2 jobs take a third less CPU per job (`madang bench jobs`): more of what
+    // comes and goes does so within one memtable, and compactions are fewer.
     options.write_buffer_size =
         std::clamp<std::size_t>(settings_.memory_bytes / 8, std::size_t{1} << 20, std::size_t{8} << 20);
     options.max_write_buffer_number = 8;  // so many of the writer's may wait for the flushing thread
