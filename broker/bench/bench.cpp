@@ -120,8 +120,9 @@ int bench_main(const bench_options& options) try {
     }
     if (options.json) std::cout << to_json(findings);
     if (!options.write.empty()) {
+        const auto text = to_markdown(findings, heading(options));  // before the page itself is a change
         std::ofstream page(options.write);
-        page << to_markdown(findings, heading(options));
+        page << text;
         if (!failed.empty()) page << "\n## Not measured\n\n```\n" << failed << "```\n";
         if (!page.flush()) throw std::runtime_error("cannot write " + options.write);
     }
