@@ -23,27 +23,20 @@ void plan_namespaces(reload_plan& plan, const namespace_table& before, const nam
                      const options& running) {
     auto names = before.all();
     names.insert(asked.all().begin(), asked.all().end());
-    namespace_table made;
+    auto made = before;
     for (const auto& [name, ignored] : names) {
         const auto was = before.all().find(name), is = asked.all().find(name);
         const auto* old = was == before.all().end() ? nullptr : &was->second;
         if (is == asked.all().end()) {
             plan.restart.push_back(title(name));
-            made.put(name, *old);
             continue;
         }
-        if (old != nullptr && *old == is->second) {
-            made.put(name, *old);
-            continue;
-        }
+        if (old != nullptr && *old == is->second) continue;
         const auto kept = fixed(old, is->second, running);
         for (const auto& what : kept) plan.restart.push_back(title(name) + " " + std::string(what));
-        if (kept.empty()) {
-            plan.taken_up.push_back(title(name));
-            made.put(name, is->second);
-        } else if (old != nullptr) {
-            made.put(name, *old);
-        }
+        if (!kept.empty()) continue;
+        plan.taken_up.push_back(title(name));
+        made.put(name, is->second);
     }
     if (made.all() != before.all()) plan.namespaces = std::move(made);
 }

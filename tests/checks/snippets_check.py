@@ -37,6 +37,15 @@ def every_verb(madang, above):
         yield from every_verb(madang, (*above, verb))
 
 
+@functools.cache
+def help_of_all(madang):
+    return "".join(help_of(madang, verbs) for verbs in every_verb(madang, ()))
+
+
+def names(text, option):
+    return re.search(re.escape(option) + r"(?![a-z0-9-])", text)
+
+
 def wrong_in_command(madang, words):
     """What is wrong with the words behind `madang`."""
     verbs = ()
@@ -44,7 +53,7 @@ def wrong_in_command(madang, words):
         if OPTION.match(word):
             option = OPTION.match(word).group()
             above = "".join(help_of(madang, verbs[:depth]) for depth in range(len(verbs) + 1))  # of the verb, or of those above it
-            if not re.search(re.escape(option) + r"(?![a-z0-9-])", above):
+            if not names(above, option):
                 yield f"madang {' '.join(verbs)} has no option {option}"
         elif below := verbs_below(madang, verbs):
             if word in below:
@@ -85,27 +94,25 @@ def wrong_in_block(madang, keys, language, text):
                 if key not in keys:
                     yield f"the configuration file has no {key}"
     except ValueError as error:
-        yield f"is not {language}: {error}"
+        yield f"a block is not {language}: {error}"
     if language in ("sh", "console", ""):
         for words in commands_of(text):
             yield from wrong_in_command(madang, words)
     if language == "sh":
         done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
-            yield f"is not shell: {done.stderr.strip()}"
+            yield f"a block is not shell: {done.stderr.strip()}"
 
 
 def wrong_in_page(madang, keys, text, dev_verbs):
     for language, block in BLOCK.findall(text):
-        for what in wrong_in_block(madang, keys, language, block):
-            yield f"a block {what}" if what.startswith("is ") else what
+        yield from wrong_in_block(madang, keys, language, block)
     prose = BLOCK.sub("", text)
     for command in re.findall(r"`madang ((?:[^`]|\n)+)`", prose):
         for words in commands_of("madang " + command.replace("\n", " ")):
             yield from wrong_in_command(madang, words)
-    everything = "".join(help_of(madang, verbs) for verbs in every_verb(madang, ()))
     for option in set(re.findall(r"`(--[a-z][a-z0-9-]+)", prose)):
-        if not re.search(re.escape(option) + r"(?![a-z0-9-])", everything):
+        if not names(help_of_all(madang), option):
             yield f"nothing has the option {option}"
     for verb in re.findall(r"(?:^|[`\s])\./dev ([a-z]+)", text):
         if verb not in dev_verbs:
