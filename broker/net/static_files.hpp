@@ -1,5 +1,5 @@
 // Files beneath one folder, as responses. Nothing outside it can be reached, whatever the path or a link
-// says: the kernel resolves names beneath the folder only (openat2, Linux 5.6).
+// says: a file that was opened is served only if it lies beneath the folder. Needs /proc.
 #pragma once
 
 #include <optional>

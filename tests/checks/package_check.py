@@ -1,7 +1,7 @@
 """The Debian packages have in them what they say, and the server in them serves the demo with the plugins beside it.
 
-Usage: package_check.py SOURCES BUILD. Nothing is installed: the packages are taken apart (docs/service.md has how they are tried on
-a clean system).
+Usage: package_check.py SOURCES BUILD. Nothing is installed: the packages are taken apart (service_check.py installs the server's on
+a new machine).
 """
 import os
 import pathlib

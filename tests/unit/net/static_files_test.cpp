@@ -23,6 +23,9 @@ struct StaticFiles : ::testing::Test {
         write("site/.secret", "secret");
         write("outside.txt", "outside");
         fs::create_symlink("../outside.txt", top / "site/link.txt");
+        fs::create_directories(top / "site-of-another");
+        write("site-of-another/data.txt", "another's");
+        fs::create_symlink("../site-of-another/data.txt", top / "site/another.txt");
         fs::create_symlink("data.txt", top / "site/inner.txt");
         ::mkfifo((top / "site/fifo").c_str(), 0600);
         std::string error;
@@ -65,8 +68,9 @@ TEST_F(StaticFiles, ServesFilesWithTypeAndGuards) {
 }
 
 TEST_F(StaticFiles, FindsNothingOutsideItsFolder) {
-    for (auto path : {"/link.txt", "/../outside.txt", "/sub/../../outside.txt", "/.secret", "/sub/.hidden",
-                      "/fifo", "/nothing", "/data.txt/", "/data.txt/x", "//proc/self/environ"})
+    for (auto path :
+         {"/link.txt", "/another.txt", "/../outside.txt", "/sub/../../outside.txt", "/.secret",
+          "/sub/.hidden", "/fifo", "/nothing", "/data.txt/", "/data.txt/x", "//proc/self/environ"})
         EXPECT_FALSE(get(path)) << path;
     EXPECT_FALSE(get(std::string("/data.txt\0.png", 14)));
 }
