@@ -51,6 +51,11 @@ const nodes = await make_nodes(network, folder, 3, config + jobs.config, ["--no-
                                                            "--cluster-size", "3", "--presence-grace", "3s"]);
 const ledger = new Ledger();
 
+async function until(patience, holds) {
+  for (const end = Date.now() + patience; Date.now() < end; await pause(50)) if (await holds()) return true;
+  return false;
+}
+
 // ------------------------------------------------------------------------------------------- who sees whom
 
 // ms until all of `who` see that state of affairs; null: they did not in time.
@@ -96,10 +101,7 @@ async function publish_for_ever(node, number) {
 }
 
 const settled = () => members.every((each) => each.settled);
-async function until_settled(patience) {
-  for (const end = Date.now() + patience; Date.now() < end; await pause(50)) if (settled()) return true;
-  return settled();
-}
+const until_settled = (patience) => until(patience, settled);
 
 // What is wrong with presence now: "" is nothing.
 async function wrong_presence() {
@@ -163,7 +165,11 @@ const faults = {
     const other = pick(rest(node));
     network.cut(node.host, other.host);
     network.cut(other.host, node.host);
-    await pause(2000 + dice(6000));
+    // What the alert MadangLinksMissing looks at: both are up, by the third's word, and have no link.
+    for (const each of [node, other])
+      if (!await until(15_000, async () => await each.figure("madang_cluster_links") < await each.figure("madang_cluster_nodes_up") - 1))
+        fail(`one link cut: ${each.name} does not say that a link is missing`);
+    await pause(dice(6000));
     network.heal();
     return `${node.name}-${other.name}`;
   },

@@ -58,6 +58,10 @@ export class Node {
     const answer = await fetch(`http://${this.internal}${path}`, { signal: AbortSignal.timeout(patience), headers: { "X-API-Key": key } });
     return answer.text();
   }
+  // A metric without labels.
+  async figure(name) {
+    return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await this.get("/metrics"))?.[1]);
+  }
   async api(method, body, patience = 5000) {
     const answer = await fetch(`http://${this.internal}/api/${method}`, { method: "POST", body: JSON.stringify(body),
                                                                          signal: AbortSignal.timeout(patience),

@@ -1,12 +1,14 @@
 // A real Prometheus reads servers at work: every expression of every panel and rule has an answer, nothing fires while all is well,
 // and the alerts fire when their fault is caused.
 //
-// So that it takes seconds, the rules' ranges are 8 s, what they wait for (`for`) is 1 s, and a queue is late after 1 s instead of
-// 300; expressions, comparisons and all other thresholds are those of monitoring/alerts/madang.yml.
+// So that it takes seconds, the rules' ranges are 8 s (restarts are counted over 60), what they wait for (`for`) is 1 s, and the
+// thresholds are less that take minutes or gigabytes to reach (`sooner`); expressions, comparisons and all other thresholds are those
+// of monitoring/alerts/madang.yml.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -130,9 +132,18 @@ async function panels() {
   return found;
 }
 
-const quick = (rules) => rules.replace(/^( +)for: .*/gm, "$1for: 1s").replace(/\[\d+[smhd]\]/g, `[${range}]`)
-  .replace("madang_job_queue_oldest_seconds > 300", "madang_job_queue_oldest_seconds > 1");
-// In this haste a quiet minute is a fault: these two foresee from hours, and have promtool's tests only.
+const sooner = [["madang_job_queue_oldest_seconds > 300", "madang_job_queue_oldest_seconds > 1"],
+                ["madang_schedule_lag_seconds_bucket[15m]))) > 30", "madang_schedule_lag_seconds_bucket[15m]))) > 1"],
+                ["process_resident_memory_bytes > 268435456", "process_resident_memory_bytes > 1048576"],
+                ["[30m]) > 2", "[60_s]) > 2"]];
+function quick(rules) {
+  for (const [now, then] of sooner) {
+    assert.ok(rules.includes(now), `no rule has ${now}`);
+    rules = rules.replace(now, then);
+  }
+  return rules.replace(/^( +)for: .*/gm, "$1for: 1s").replace(/\[\d+[smhd]\]/g, `[${range}]`).replace("60_s", "60s");
+}
+// They foresee a day or hours: from the seconds of this test that says nothing but that they can fire.
 const foresee = ["MadangMemoryGrows", "MadangDiskFills"];
 
 async function firing() {
@@ -170,7 +181,8 @@ before(async () => {
   a = await start("a", { options: cluster_options("a", []), config: '[schedule.tidy]\ntask = "reports.tidy"\nevery = "1s"\n' });
   b = await start("b", { options: cluster_options("b", [(await status_of(a)).address]) });
   c = await start("c", { options: ["--proxy-connect", "http://127.0.0.1:1/", "--proxy-breaker-failures", "1", "--max-connections", "8",
-                                   "--handler-budget", "5ms"] });
+                                   "--handler-budget", "5ms", "--sync-threads", "1", "--store-free-bytes", "1M"],
+                         config: `[schedule.step]\ntask = "torture.inline"\nkwargs = {ledger = "${folder}/inline"}\nevery = "4s"\n` });
   await eventually("a keeps the jobs", async () => (await status_of(a)).jobs.home === "a" && (await status_of(a)).jobs.served);
   worker = await start_worker(a);
   await eventually("the worker is there", async () => (await api(a, "workers", undefined, "GET")).workers.length > 0);
@@ -263,6 +275,70 @@ describe("an alert fires when its fault is caused:", () => {
     clients.forEach((each) => each.socket.terminate());
   });
 
+  test("hardly a file can be opened, and then none", async () => {
+    const { length: open } = await readdir(`/proc/${c.child.pid}/fd`);
+    const { stdout: before } = await run("prlimit", ["--pid", c.child.pid, "--nofile", "--output", "SOFT", "--noheadings"]);
+    const most = (files) => run("prlimit", ["--pid", c.child.pid, `--nofile=${files}:`]);
+    await most(open + 1);
+    const waiting = [];
+    await caused(() => {
+      for (let i = 0; i < 20; i += 1) waiting.push(connect(new URL(c.url).port, "127.0.0.1").on("error", () => {}));
+    }, ["MadangFilesNearLimit", { instance: instance(c) }], ["MadangAcceptErrors", { instance: instance(c) }]);
+    await most(before.trim());
+    waiting.forEach((each) => each.destroy());
+  });
+
+  test("a plugin keeps a loop", async () => {
+    await caused(async () => {
+      for (let i = 0; i < 10; i += 1) await fetch(`${c.url}/slow/loop/200`);
+    }, ["MadangLoopLag", { instance: instance(c) }]);
+  });
+
+  test("views keep the pool's one thread", async () => {
+    await caused(() => Promise.all(Array.from({ length: 6 }, () => fetch(`${c.url}/slow/pool/600`))),
+                 ["MadangPoolFull", { instance: instance(c) }]);
+  });
+
+  test("a consumer fails again and again", async () => {
+    const client = await Client.connect(c, "/ws/throw/neighbour/std/");
+    await caused(() => { for (let i = 0; i < 8; i += 1) client.send("background"); },
+                 ["MadangActorRestarts", { instance: instance(c), actor: "background" }]);
+    await client.close();
+  });
+
+  test("a schedule is late", async () => {
+    const fires = async () => (await readFile(`${folder}/inline`, "utf8")).length;
+    const seconds = (n) => new Promise((done) => setTimeout(done, n * 1000));
+    await caused(async () => { // the machine stands still when the next fire is due, for 3 s more
+      const before = await fires();
+      await eventually("a fire", async () => await fires() > before);
+      await seconds(3);
+      c.child.kill("SIGSTOP");
+      await seconds(4);
+      c.child.kill("SIGCONT");
+    }, ["MadangSchedulesLate"]);
+  });
+
+  test("memory grows, and a disk fills", async () => {
+    const waste = await open(join(c.folder, "waste"), "w");
+    const kept = [];
+    await caused(async () => {
+      for (let i = 0; i < 10; i += 1) {
+        await waste.write(Buffer.alloc(16 << 20, 1));
+        await waste.datasync();
+        kept.push(await Client.connect(b, "/connection/websocket"));
+        kept.at(-1).send('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"news:heap"}}');
+        while (!(await kept.at(-1).receive()).includes('"id":2'));
+        kept.at(-1).socket.pause();
+        await api(b, "publish", { channel: "news:heap", data: "x".repeat(500_000) });
+        await new Promise((done) => setTimeout(done, 200));
+      }
+    }, ["MadangMemoryGrows", { instance: instance(b) }], ["MadangDiskFills", { instance: instance(c) }]);
+    await waste.close();
+    await rm(join(c.folder, "waste"));
+    kept.forEach((each) => each.socket.terminate());
+  });
+
   test("clients do not read", async () => {
     await caused(async () => {
       const slow = await Promise.all(Array.from({ length: 12 }, () => Client.connect(b, "/connection/websocket")));
@@ -275,6 +351,24 @@ describe("an alert fires when its fault is caused:", () => {
       await eventually("they are cut off", async () => Number(cut.exec(await (await fetch(`${b.internal}/metrics`)).text())?.[1]) >= 12);
       slow.forEach((each) => each.socket.terminate());
     }, ["MadangOutboxDisconnects", { instance: instance(b) }]);
+  });
+
+  test("a node does not read what another sends", async () => {
+    // Some of them live on a: it delivers to b what is published there.
+    const channels = Array.from({ length: 8 }, (_, i) => `news:far${i}`);
+    const listener = await Client.connect(b, "/connection/websocket");
+    listener.send(['{"id":1,"connect":{}}', ...channels.map((channel, i) => JSON.stringify({ id: i + 2, subscribe: { channel } }))].join("\n"));
+    for (let answers = 0; answers < 9;) answers += (await listener.receive()).split("\n").filter((each) => each.includes('"id":')).length;
+    const data = "x".repeat(900_000);
+    const publish = (channel) => fetch(`${a.internal}/api/publish`, {
+      method: "POST", headers: { "X-API-Key": key }, body: JSON.stringify({ channel, data }), signal: AbortSignal.timeout(1000) }).catch(() => {});
+    await caused(async () => {
+      b.child.kill("SIGSTOP");
+      for (let i = 0; i < 10; i += 1) await Promise.all(channels.map(publish));
+      b.child.kill("SIGCONT");
+    }, ["MadangPeerDrops", { instance: instance(a) }]);
+    await eventually("both are there again", async () => (await status_of(a)).nodes.every((each) => each.state === "up"));
+    listener.socket.terminate();
   });
 
   test("a certificate cannot be read", async () => {
@@ -325,6 +419,20 @@ describe("an alert fires when its fault is caused:", () => {
     c.child.kill("SIGTERM");
     await caused(nothing_more, ["MadangNotReady", { instance: instance(c) }]);
     clients.forEach((each) => each.socket.terminate());
+    await c.kill("SIGKILL");
+  });
+
+  test("a server starts again and again", async () => {
+    c.internal_listen = instance(c); // Prometheus knows it there
+    await caused(async () => {
+      await c.kill("SIGKILL");
+      await c.start_again();
+      const { mtimeMs } = await stat(`/proc/${c.child.pid}`);
+      await eventually("the start is seen", async () => {
+        const [{ value } = { value: 0 }] = await prometheus.ask(`process_start_time_seconds{instance="${instance(c)}"}`);
+        return Math.abs(value * 1000 - mtimeMs) < 1000;
+      });
+    }, ["MadangRestarts", { instance: instance(c) }]);
   });
 
   test("a node dies", async () => {
@@ -336,12 +444,26 @@ describe("an alert fires when its fault is caused:", () => {
   test("the disk has no room", async () => {
     await a.kill("SIGKILL");
     // On a's addresses, which Prometheus knows.
-    const full = await Server.start({ options: ["--store-free-bytes", "1024G", "--no-worker-process", "--log-level", "off"],
-                                      internal: instance(a) });
+    const full = await Server.start({
+      options: ["--store-free-bytes", "1024G", "--no-worker-process", "--log-level", "off"], internal: instance(a),
+      config: `api_keys = ["tests:all:${key}"]\n[namespace.news]\nhistory_size = 100\nhistory_ttl = "10m"\n` });
     servers.push(full);
     const clients = [];
-    await caused(async () => { clients.push(await Client.connect(full, "/ws/chat/yard/")); },
-                 ...["MadangStoreDown", "MadangDiskLow", "MadangStoreRefuses", "MadangPresenceUnwritten"].map((each) => [each, { instance: instance(full) }]));
+    await caused(async () => {
+      clients.push(await Client.connect(full, "/ws/chat/yard/"));
+      for (let i = 0; i < 40; i += 1) assert.ok((await api(full, "publish", { channel: "news:kr", data: i })).error);
+    }, ...["MadangStoreDown", "MadangDiskLow", "MadangStoreRefuses", "MadangPresenceUnwritten", "MadangPublicationsRefused"]
+      .map((each) => [each, { instance: instance(full) }]));
     clients.forEach((each) => each.socket.terminate());
+    await full.kill("SIGKILL");
+  });
+
+  test("the disk is slow", async () => {
+    const slow = await Server.start({
+      options: ["--no-worker-process", "--log-level", "off"], internal: instance(a),
+      config: `api_keys = ["tests:all:${key}"]\n[namespace.news]\nhistory_size = 100\nhistory_ttl = "10m"\nhistory_durability = "synced"\n`,
+      env: { LD_PRELOAD: join(dirname(torture), "slow_disk.preload"), MADANG_TEST_SYNC_MS: "1500" } });
+    servers.push(slow);
+    await caused(() => api(slow, "publish", { channel: "news:kr", data: 1 }), ["MadangStoreSlow", { instance: instance(slow) }]);
   });
 });

@@ -23,8 +23,9 @@ const environment = Object.fromEntries(Object.entries(process.env).filter(([name
 export const secret = "a-secret-of-these-tests-that-is-long-enough";
 
 export class Server {
-  // `config` is the text of a TOML file; `options` are further arguments; `internal` is HOST:PORT of the internal listener.
-  static async start({ config = "", options = [], internal = "127.0.0.1:0" } = {}) {
+  // `config` is the text of a TOML file; `options` are further arguments; `internal` is HOST:PORT of the internal listener;
+  // `env` is added to its environment.
+  static async start({ config = "", options = [], internal = "127.0.0.1:0", env = {} } = {}) {
     await access(binary, constants.X_OK).catch(() => {
       throw new Error(`there is no server to test at ${binary}: build it, or name it by MADANG_BIN`);
     });
@@ -38,6 +39,7 @@ export class Server {
     }
     server.listen = "127.0.0.1:0";
     server.internal_listen = internal;
+    server.env = env;
     await server.start_again().catch(async (error) => {
       await server.stop();
       throw error;
@@ -49,7 +51,7 @@ export class Server {
   async start_again() {
     const { MADANG_BIN: _, ...environment } = process.env;
     const child = spawn(binary, [...this.arguments, "--listen", this.listen, "--internal-listen", this.internal_listen],
-                        { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"], env: { ...environment, MADANG_JWT_HMAC_SECRET: secret } });
+                        { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"], env: { ...environment, MADANG_JWT_HMAC_SECRET: secret, ...this.env } });
     this.child = child;
     this.output = "";
     running.add(child);

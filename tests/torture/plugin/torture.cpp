@@ -33,6 +33,8 @@ class Throwing : public Base {
         maybe("receive");
         if (message.bytes() == "group")
             this->layer().group_send("throwers", "hello.event", message.payload());
+        else if (message.bytes() == "background")
+            this->layer().send("torture-background", "throw.event", "now");
         else
             this->send(message.payload());
     }
@@ -46,6 +48,17 @@ class Throwing : public Base {
     void throw_event(const madang::Event&) { maybe("event"); }
     void hello(const madang::Event& event) { this->send(event.payload()); }
 };
+
+struct FailsAtEveryEvent : madang::Background {
+    static void setup(madang::Class<FailsAtEveryEvent>& c) { c.on<&FailsAtEveryEvent::fail>("throw.event"); }
+    void fail(const madang::Event&) { blow("std"); }
+};
+
+// What no view should: keeps its thread, a loop's or the pool's, for so long.
+madang::Response slow(const madang::Request& request) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::stoi(std::string(request.arg("ms")))));
+    return madang::Response::text("slept");
+}
 
 struct CreateStd : madang::Consumer {
     CreateStd() { blow("std"); }
@@ -80,6 +93,9 @@ MADANG_PLUGIN(.id = "torture", .version = "1.0.0") {
         };
         plugin.view("GET", base + "/<str:kind>", direct, kind);
     }
+    plugin.view("GET", "/slow/loop/<int:ms>", slow, madang::ViewKind::async);
+    plugin.view("GET", "/slow/pool/<int:ms>", slow, madang::ViewKind::sync);
+    plugin.background<FailsAtEveryEvent>("torture-background");
     // The reply's right dies with its thread's work, without an answer.
     plugin.get("/later/<str:kind>", [](const madang::Request& request, madang::Reply reply) {
         std::thread([kind = std::string(request.arg("kind")), reply = std::move(reply)]() mutable {
