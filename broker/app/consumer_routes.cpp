@@ -2,14 +2,26 @@
 
 namespace madang {
 
+namespace {
+
+consumer_route route_of(const hosted_class& what, std::uint32_t handler_budget_ms, const options& settings) {
+    consumer_route result;
+    result.consumer = &what.consumer;
+    result.plugin = what.owner->id;
+    result.name = what.name;
+    result.label = what.owner->id + "/" + what.name;
+    result.handler = what.handler;
+    result.handler_budget =
+        handler_budget_ms != 0 ? std::chrono::milliseconds{handler_budget_ms} : settings.handler_budget;
+    result.max_groups = settings.max_groups_per_connection;
+    return result;
+}
+
+}  // namespace
+
 consumer_route resolve(const websocket_route& route, const options& settings) {
     const auto& own = route.settings;
-    consumer_route result;
-    result.consumer = &route.consumer;
-    result.plugin = route.owner->id;
-    result.name = route.name;
-    result.label = route.owner->id + "/" + route.name;
-    result.handler = route.handler;
+    auto result = route_of(route, own.handler_budget_ms, settings);
     result.outbox_limits.bytes = own.outbox_bytes != 0 ? own.outbox_bytes : settings.ws_outbox_bytes;
     result.outbox_limits.policy = own.outbox_policy != MADANG_OUTBOX_DEFAULT
                                       ? static_cast<outbox_policy>(own.outbox_policy)
@@ -18,28 +30,19 @@ consumer_route resolve(const websocket_route& route, const options& settings) {
     result.messages_per_second = own.messages_per_second == UINT32_MAX ? 0
                                  : own.messages_per_second != 0        ? own.messages_per_second
                                                                        : settings.ws_messages_per_second;
-    result.message_burst = own.messages_per_second != 0 ? own.message_burst : settings.ws_message_burst;
-    result.handler_budget = own.handler_budget_ms != 0 ? std::chrono::milliseconds{own.handler_budget_ms}
-                                                       : settings.handler_budget;
+    // The server's burst goes with the server's rate.
+    result.message_burst = own.messages_per_second != 0 || own.message_burst != 0 ? own.message_burst
+                                                                                  : settings.ws_message_burst;
     result.handshake_timeout = settings.ws_handshake_timeout;
     result.ping_interval = settings.ws_ping_interval;
     result.pong_timeout = settings.ws_pong_timeout;
-    result.max_groups = settings.max_groups_per_connection;
     result.sync_queue = settings.sync_queue;
     return result;
 }
 
 consumer_route resolve(const background_route& route, const options& settings) {
-    consumer_route result;
-    result.consumer = &route.consumer;
-    result.plugin = route.owner->id;
-    result.name = route.name;
-    result.label = route.owner->id + "/" + route.name;
+    auto result = route_of(route, route.handler_budget_ms, settings);
     result.channel = route.channel;
-    result.handler = route.handler;
-    result.handler_budget = route.handler_budget_ms != 0 ? std::chrono::milliseconds{route.handler_budget_ms}
-                                                         : settings.handler_budget;
-    result.max_groups = settings.max_groups_per_connection;
     result.sync_queue = route.queue_events != 0 ? route.queue_events : settings.background_queue;
     return result;
 }

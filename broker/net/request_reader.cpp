@@ -4,6 +4,7 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include "broker/core/lower_case.hpp"
 #include "broker/core/percent.hpp"
 #include "broker/core/request_id.hpp"
 #include "broker/core/utf8.hpp"
@@ -15,12 +16,6 @@ namespace madang {
 namespace http = boost::beast::http;
 
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (auto& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return result;
-}
 
 bool has_dot_segment(std::string_view path) {
     while (!path.empty()) {
@@ -78,7 +73,7 @@ request_reader::progress request_reader::parse_head(std::string_view head) {
     request_.method = parts.method;
     request_.version = parts.http_1_0 ? 10 : 11;
     request_.headers.reserve(parts.fields.size());
-    for (const auto& [name, value] : parts.fields) request_.headers.emplace_back(lower(name), value);
+    for (const auto& [name, value] : parts.fields) request_.headers.emplace_back(lower_case(name), value);
     if (!take_target(parts.target)) return refuse(400, "malformed target");
     request_.request_id = accept_request_id(request_.header("x-request-id"));
 
