@@ -91,12 +91,7 @@ struct server::parts {
                  settings.max_connections_per_address),
           plugins({.layer = actors,
                    .log = log_for_plugin,
-                   .config_json =
-                       [this](std::string_view id) {
-                           const auto& all = config.plugin_config_json;
-                           auto found = all.find(std::string(id));
-                           return found == all.end() ? std::string("{}") : found->second;
-                       },
+                   .config_json = [this](std::string_view id) { return config.plugin_config(id); },
                    .extension = {},
                    .streams = &actors,
                    .namespaces = &declared,
