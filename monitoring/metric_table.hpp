@@ -123,9 +123,10 @@
     X(accept_errors, "madang_accept_errors_total", "reason", "descriptors,memory",                           \
       "Failed accepts, e.g. for want of file descriptors")                                                   \
     X(rejected_heads, "madang_rejected_heads_total", "reason", "",                                           \
-      "HTTP heads refused with 400 or 431, by reason")                                                       \
+      "HTTP requests refused while they were read (400, 408, 413, 417, 431), by reason")                     \
     X(tokens_refused, "madang_tokens_refused_total", "reason", "", "Bearer tokens refused, by reason")       \
-    X(plugin_errors, "madang_plugin_errors_total", "plugin", "", "Failed calls into a plugin")               \
+    X(plugin_errors, "madang_plugin_errors_total", "plugin", "",                                             \
+      "Failed calls into a plugin's consumers and views")                                                    \
     X(slow_handlers, "madang_slow_handlers_total", "plugin", "",                                             \
       "Handlers that took longer than their budget")                                                         \
     X(actor_restarts, "madang_actor_restarts_total", "actor",                                                \

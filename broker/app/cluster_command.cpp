@@ -15,8 +15,7 @@ namespace {
 constexpr unsigned authority_days = 3'650, certificate_days = 365, most_days = 36'500;
 
 int show_status(const std::string& url) {
-    const auto answer = ask_site(url.empty() ? "http://127.0.0.1:8001" : url, {},
-                                 {.verb = "GET", .path = "/cluster", .body = {}, .headers = {}});
+    const auto answer = ask_site(url, {}, {.verb = "GET", .path = "/cluster", .body = {}, .headers = {}});
     if (!answer) return terminal::complain("cluster status", answer.error().detail, 1);
     const auto all = nlohmann::ordered_json::parse(*answer, nullptr, false);
     if (!all.is_object()) return terminal::complain("cluster status", "the answer is no JSON", 1);
@@ -85,7 +84,7 @@ CLI::App* add_cluster_command(CLI::App& app, cluster_command& into) {
 }
 
 int run_cluster(const cluster_command& what) {
-    if (what.action == "status") return show_status(what.url);
+    if (what.action == "status") return show_status(url_of(what));
     if (what.action == "drain") return run_cluster_drain(what);
     if (what.action == "remove") return run_cluster_remove(what);
     if (what.action == "adopt") return run_cluster_adopt(what);
@@ -94,10 +93,7 @@ int run_cluster(const cluster_command& what) {
     const auto made =
         authority ? write_authority(what.folder, what.name.empty() ? "madang cluster" : what.name, days)
                   : write_certificate(what.folder, what.name, what.hosts, days);
-    if (!made) {
-        std::cerr << "madang: " << made.error().detail << "\n";
-        return made.error().code == errc::invalid_argument ? 2 : 1;
-    }
+    if (!made) return terminal::complain(made.error(), made.error().code == errc::invalid_argument ? 2 : 1);
     std::cout << *made << "\n";
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "broker/app/commands.hpp"
 #include "broker/app/reload_plan.hpp"
 #include "broker/app/server.hpp"
+#include "broker/app/terminal.hpp"
 #include "broker/core/configuration.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/log_ring.hpp"
@@ -22,6 +23,7 @@ namespace madang {
 namespace {
 
 using clock = std::chrono::steady_clock;
+using terminal::complain;
 
 // As many files as may be: a connection is one.
 void raise_file_limit() {
@@ -49,11 +51,6 @@ std::string shown(const options& settings, const std::string& listen, std::uint1
     if (host == "[::]") host = "[::1]";
     return (tls && !settings.tls_certificate.empty() ? "https://" : "http://") + host + ":" +
            std::to_string(port);
-}
-
-int complain(const error& what) {
-    std::cerr << "madang: " << (what.detail.empty() ? what.text() : what.detail) << "\n";
-    return 2;
 }
 
 // Waits up to `longest` for a signal; 0 when none came.

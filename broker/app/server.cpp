@@ -17,6 +17,7 @@
 #include "actors/session_services.hpp"
 #include "actors/yard.hpp"
 #include "broker/app/cluster_node.hpp"
+#include "broker/app/consumer_routes.hpp"
 #include "broker/app/layout.hpp"
 #include "broker/app/own_worker.hpp"
 #include "broker/app/plugin_log.hpp"
@@ -61,83 +62,6 @@ class slot_permit final : public connection_permit {
     connection_slot slot_;
 };
 
-// The route's own options over the server's.
-consumer_route resolve(const websocket_route& route, const options& settings) {
-    const auto& own = route.settings;
-    consumer_route result;
-    result.consumer = &route.consumer;
-    result.plugin = route.owner->id;
-    result.name = route.name;
-    result.label = route.owner->id + "/" + route.name;
-    result.handler = route.handler;
-    result.outbox_limits.bytes = own.outbox_bytes != 0 ? own.outbox_bytes : settings.ws_outbox_bytes;
-    result.outbox_limits.policy = own.outbox_policy != MADANG_OUTBOX_DEFAULT
-                                      ? static_cast<outbox_policy>(own.outbox_policy)
-                                      : settings.ws_outbox_policy;
-    result.message_bytes = own.max_message_bytes != 0 ? own.max_message_bytes : settings.ws_message_bytes;
-    result.messages_per_second = own.messages_per_second == UINT32_MAX ? 0
-                                 : own.messages_per_second != 0        ? own.messages_per_second
-                                                                       : settings.ws_messages_per_second;
-    result.message_burst = own.messages_per_second != 0 ? own.message_burst : settings.ws_message_burst;
-    result.handler_budget = own.handler_budget_ms != 0 ? std::chrono::milliseconds{own.handler_budget_ms}
-                                                       : settings.handler_budget;
-    result.handshake_timeout = settings.ws_handshake_timeout;
-    result.ping_interval = settings.ws_ping_interval;
-    result.pong_timeout = settings.ws_pong_timeout;
-    result.max_groups = settings.max_groups_per_connection;
-    result.sync_queue = settings.sync_queue;
-    return result;
-}
-
-consumer_route resolve(const background_route& route, const options& settings) {
-    consumer_route result;
-    result.consumer = &route.consumer;
-    result.plugin = route.owner->id;
-    result.name = route.name;
-    result.label = route.owner->id + "/" + route.name;
-    result.channel = route.channel;
-    result.handler = route.handler;
-    result.handler_budget = route.handler_budget_ms != 0 ? std::chrono::milliseconds{route.handler_budget_ms}
-                                                         : settings.handler_budget;
-    result.max_groups = settings.max_groups_per_connection;
-    result.sync_queue = route.queue_events != 0 ? route.queue_events : settings.background_queue;
-    return result;
-}
-
-// The client protocol's sessions: their limits are options of their own, and they ping by themselves. What a
-// slow client does not read is never dropped: it would be a gap in a stream.
-consumer_route client_route(const madang_consumer_class& type, const options& settings) {
-    consumer_route result;
-    result.consumer = &type;
-    result.plugin = result.name = "client";
-    result.label = "client/session";
-    result.outbox_limits = {settings.ws_outbox_bytes, outbox_policy::disconnect};
-    result.message_bytes = settings.client_message_bytes;
-    result.messages_per_second = settings.ws_messages_per_second;
-    result.message_burst = settings.ws_message_burst;
-    result.handler_budget = settings.handler_budget;
-    result.handshake_timeout = settings.ws_handshake_timeout;
-    result.max_groups = UINT32_MAX;  // the session counts them
-    result.sync_queue = settings.sync_queue;
-    return result;
-}
-
-session_limits client_limits(const options& settings, const std::string& node) {
-    return {.connect_timeout = settings.client_connect_timeout,
-            .ping_interval = settings.client_ping_interval,
-            .pong_timeout = settings.client_pong_timeout,
-            .expired_grace = settings.client_expired_grace,
-            .groups = settings.client_group_limit,
-            .history = settings.client_history_limit,
-            .recovery = settings.client_recovery_limit,
-            .commands_waiting = settings.client_commands_waiting,
-            .waiting_bytes = settings.client_waiting_bytes,
-            .presence = settings.client_presence_limit,
-            .news_held = settings.client_news_held,
-            .node = node,
-            .version = "Madang " MADANG_VERSION};
-}
-
 result<void> check_origins(const std::vector<std::string>& patterns, const std::string& whose) {
     try {
         origin_policy{patterns};
@@ -167,12 +91,7 @@ struct server::parts {
                  settings.max_connections_per_address),
           plugins({.layer = actors,
                    .log = log_for_plugin,
-                   .config_json =
-                       [this](std::string_view id) {
-                           const auto& all = config.plugin_config_json;
-                           auto found = all.find(std::string(id));
-                           return found == all.end() ? std::string("{}") : found->second;
-                       },
+                   .config_json = [this](std::string_view id) { return config.plugin_config(id); },
                    .extension = {},
                    .streams = &actors,
                    .namespaces = &declared,

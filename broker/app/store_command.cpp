@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/app/api_client.hpp"
+#include "broker/app/terminal.hpp"
 #include "broker/core/log.hpp"
 #include "storage/store_tools.hpp"
 
@@ -41,8 +42,7 @@ CLI::App* add_store_command(CLI::App& app, store_command& into) {
 
 int run_store(const store_command& what) {
     const auto complain = [](const error& why) {
-        std::cerr << "madang: " << (why.detail.empty() ? why.text() : why.detail) << "\n";
-        return why.code == errc::invalid_option ? 2 : 1;
+        return terminal::complain(why, why.code == errc::invalid_option ? 2 : 1);
     };
     if (!what.server.empty()) {
         const auto answer = ask_api(what.server, what.key, "backup",

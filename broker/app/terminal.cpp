@@ -31,6 +31,11 @@ int complain(const std::string& what, const std::string& why, int code) {
     return code;
 }
 
+int complain(const error& why, int code) {
+    std::cerr << "madang: " << (why.detail.empty() ? why.text() : why.detail) << "\n";
+    return code;
+}
+
 std::string shown(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 // A member for a person: a plain string without its quotes where nothing in it could move the terminal.
 std::string shown(const json& from, const char* name) {

@@ -6,6 +6,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "broker/core/errors.hpp"
+
 namespace CLI {
 class Validator;
 }
@@ -19,6 +21,7 @@ inline constexpr std::int64_t most_listed = 100'000;
 
 // One line on the standard error, "madang: WHAT: WHY"; `code` again.
 int complain(const std::string& what, const std::string& why, int code);
+int complain(const error& why, int code = 2);  // "madang: WHY"; 2: asked wrongly
 std::string shown(const nlohmann::ordered_json& value);
 // A member; a plain string without its quotes. "-": there is none.
 std::string shown(const nlohmann::ordered_json& from, const char* name);

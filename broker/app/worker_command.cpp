@@ -20,6 +20,7 @@
 #include "actors/job_desk.hpp"
 #include "broker/app/layout.hpp"
 #include "broker/app/plugin_log.hpp"
+#include "broker/app/terminal.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/node_name.hpp"
 #include "broker/core/option_parse.hpp"
@@ -31,12 +32,9 @@
 namespace madang {
 namespace {
 
-constexpr std::chrono::milliseconds rejoin_pause{500};  // a node that drains lets it in again, and retires it
+using terminal::complain;
 
-int complain(const error& what) {
-    std::cerr << "madang: " << (what.detail.empty() ? what.text() : what.detail) << "\n";
-    return 2;
-}
+constexpr std::chrono::milliseconds rejoin_pause{500};  // a node that drains lets it in again, and retires it
 
 // Lines go out on the thread that logs, since a process with a second thread cannot fork. One that the reader
 // of our stderr has no room for is lost.
@@ -118,11 +116,7 @@ struct plugin_side {
         : ports(namespaces),
           host({.layer = ports,
                 .log = log_for_plugin,
-                .config_json =
-                    [&loaded](std::string_view id) {
-                        const auto found = loaded.plugin_config_json.find(std::string(id));
-                        return found == loaded.plugin_config_json.end() ? std::string("{}") : found->second;
-                    },
+                .config_json = [&loaded](std::string_view id) { return loaded.plugin_config(id); },
                 .streams = &ports,
                 .namespaces = &namespaces,
                 .jobs = &ports}) {}
@@ -189,10 +183,7 @@ int run_worker(worker_command what) {
     std::vector<std::string> nodes;
     if (const auto given = what.values.flags.find("join"); given != what.values.flags.end())
         for (const auto& each : given->second)
-            for (std::size_t at = 0, end; at <= each.size(); at = end + 1) {
-                end = std::min(each.find(',', at), each.size());
-                if (end > at) nodes.push_back(each.substr(at, end - at));
-            }
+            for (auto& node : split_list(each)) nodes.push_back(std::move(node));
     joining joins;
     if (!nodes.empty()) {
         auto how = settings;

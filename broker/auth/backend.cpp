@@ -8,6 +8,7 @@
 #include "broker/auth/json_text.hpp"
 #include "broker/core/close_codes.hpp"
 #include "broker/core/log.hpp"
+#include "broker/core/lower_case.hpp"
 #include "broker/core/scope.hpp"
 #include "broker/core/span.hpp"
 #include "broker/core/utf8.hpp"
@@ -19,13 +20,6 @@ namespace {
 constexpr std::string_view names[proxy_count] = {"connect",     "refresh", "subscribe",
                                                  "sub_refresh", "publish", "rpc"};
 constexpr std::size_t reason_bytes = 123;  // of a close frame (RFC 6455 5.5)
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
 
 bool sendable(std::string_view value) noexcept {
     return std::none_of(value.begin(), value.end(),
@@ -108,7 +102,7 @@ backend::backend(const options& settings, http_fetcher& fetcher, const clock_sou
                                             &settings.proxy_subscribe, &settings.proxy_sub_refresh,
                                             &settings.proxy_publish,   &settings.proxy_rpc};
     for (std::size_t i = 0; i < proxy_count; ++i) state_->urls[i] = *urls[i];
-    for (const auto& each : settings.proxy_headers) state_->copied.push_back(lower(each));
+    for (const auto& each : settings.proxy_headers) state_->copied.push_back(lower_case(each));
     for (const auto& url : state_->urls)
         state_->breakers.try_emplace(url, settings.proxy_breaker_failures, settings.proxy_breaker_pause);
 }
@@ -125,7 +119,7 @@ backend::headers backend::copied(const scope* known, const headers& own) const {
         std::string_view value = known ? known->header(name) : std::string_view();
         if (value.empty()) {
             const auto found = std::find_if(own.begin(), own.end(),
-                                            [&](const auto& each) { return lower(each.first) == name; });
+                                            [&](const auto& each) { return lower_case(each.first) == name; });
             if (found != own.end()) value = found->second;
         }
         if (!value.empty() && sendable(value)) out.emplace_back(name, value);
@@ -195,7 +189,7 @@ void backend::ask(proxy which, std::string question, const headers& with,
     std::shared_ptr<open_span> span;  // null: the work is not traced
     if (const auto* work = traced_work::current()) {
         open_span asking(*work, span_kind::client, "POST");
-        std::erase_if(what.headers, [](const auto& each) { return lower(each.first) == "traceparent"; });
+        std::erase_if(what.headers, [](const auto& each) { return lower_case(each.first) == "traceparent"; });
         what.headers.emplace_back("traceparent", format_traceparent(asking ? asking.work().at : work->at));
         asking.set("http.request.method", "POST");
         asking.set("url.full", without_query(url));

@@ -12,10 +12,8 @@
 
 namespace madang::bench {
 
-enum class frame_from : std::uint8_t {
-    client,
-    server
-};  // a client's frames are masked, a server's are not (5.1)
+// A client's frames are masked, a server's are not (5.1).
+enum class frame_from : std::uint8_t { client, server };
 enum class frame_status : std::uint8_t { complete, partial, refused };
 enum frame_opcode : std::uint8_t {
     text_frame = 1,

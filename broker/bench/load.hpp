@@ -17,16 +17,16 @@
 namespace madang::bench {
 
 struct load_spec {
-    std::string route =
-        "/ws/echo/";  // one ending in "/" other than /ws/echo/ is followed by the group's name and "/"
+    // One ending in "/" other than /ws/echo/ is followed by the group's name and "/".
+    std::string route = "/ws/echo/";
     // Not empty: the members but the first of each group (or all, who then only listen, when the route is "")
     // are clients of the client protocol, subscribed to "NAMESPACE:GROUP".
     std::string client_namespace = {};
     envelope kind = envelope::raw;
     std::uint32_t groups = 1;
     std::uint32_t members = 1;  // per group
-    std::uint32_t in_flight =
-        1;  // per group; with 1, the members take turns to publish, otherwise the first one does
+    // Per group; with 1, the members take turns to publish, otherwise the first one does.
+    std::uint32_t in_flight = 1;
     std::size_t payload = 128;  // bytes
     std::uint32_t stalled = 0;  // members of each group that stop reading once all have joined
     // Of another node of a cluster: there the first member of each group is connected (its CPU time counts

@@ -251,18 +251,6 @@ result<configuration> resolve_options(const option_values& values, const environ
     return result;
 }
 
-result<configuration> load_options(int argc, const char* const* argv, const environment& variables) {
-    CLI::App app;
-    option_values values;
-    add_option_flags(app, values);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Error& wrong) {
-        return fail(errc::invalid_option, wrong.what());
-    }
-    return resolve_options(values, variables);
-}
-
 result<void> check_options(const options& settings) {
     const auto refuse = [](std::string text) { return fail(errc::invalid_option, std::move(text)); };
     if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
@@ -291,6 +279,11 @@ std::string configuration::section(const std::string& kind, const std::string& n
     const auto found = section_places.find(kind + "." + name);
     return "[" + kind + "." + (name.empty() ? "\"\"" : name) + "]" +
            (found == section_places.end() ? "" : " " + found->second);
+}
+
+std::string configuration::plugin_config(std::string_view id) const {
+    const auto found = plugin_config_json.find(std::string(id));
+    return found == plugin_config_json.end() ? "{}" : found->second;
 }
 
 result<void> configuration::add_namespaces(namespace_table& into) const {

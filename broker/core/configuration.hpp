@@ -41,6 +41,8 @@ struct configuration {
     std::vector<std::string> warnings;                      // to be logged at start
     std::string file;                                       // that was read; "": none
 
+    // A plugin's section; "{}" without one.
+    std::string plugin_config(std::string_view id) const;
     // The [namespace.NAME] sections, over what `into` has.
     result<void> add_namespaces(namespace_table& into) const;
     // "[namespace.NAME] (madang.toml:3)": what an error about a section begins with.
@@ -51,9 +53,6 @@ struct configuration {
 // underscores (a list's in the plural); [plugin.ID] tables go to the plugins as they are, [namespace.NAME] to
 // namespace_table, [schedule.NAME] to schedule::parse; anything else is refused.
 result<configuration> resolve_options(const option_values& values, const environment& variables);
-
-// The two above for a program without sub-commands. argv[0] is skipped.
-result<configuration> load_options(int argc, const char* const* argv, const environment& variables);
 
 // The keys of options and the sections in which the two differ, but for those of namespaces.
 struct configuration_change {

@@ -45,7 +45,8 @@ file as ever. What it takes up, it takes up without disturbing anybody:
 )";
 
 constexpr std::string_view reloading_end = R"(
-Whatever else changed needs a restart; the log names it (`config.restart_needed`), and what was taken up (`config.taken_up`). A
+Another path for a certificate, key or CA needs a restart, since it may switch TLS on or off: put the new file in the old one's place, or
+have the path be a link. Whatever else changed needs a restart, too; the log names it (`config.restart_needed`), and what was taken up (`config.taken_up`). A
 file that is wrong changes nothing. A certificate that cannot be used leaves the old one in force, beside what was taken up.
 `config.reload_failed` says why, in both cases. API keys: requests are judged by the new ones at once, and who is signed in to
 the admin page stays so while the key is one that may read, with the rights that it has by then.

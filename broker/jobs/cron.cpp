@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/lower_case.hpp"
+
 namespace madang {
 namespace {
 
@@ -95,8 +97,7 @@ class field_reader {
 
     unsigned value(std::string_view text) {
         if (!text.empty() && std::isalpha(static_cast<unsigned char>(text[0]))) {
-            std::string name(text);
-            for (auto& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+            const auto name = lower_case(text);
             const auto found = std::find(which_.names.begin(), which_.names.end(), name);
             if (found != which_.names.end())
                 return which_.least + static_cast<unsigned>(found - which_.names.begin());

@@ -257,6 +257,17 @@ class planner {
 
 }  // namespace
 
+std::optional<std::vector<std::string>> requested_jobs(std::string_view json) {
+    json_reader in(json);
+    std::string_view one;
+    if (!in.value(one) || !in.finished()) one = json;
+    if (!one.starts_with('[')) return std::vector<std::string>{std::string(one)};
+    std::vector<std::string> list;
+    if (!each_json_element(json, [&](std::string_view each) { list.emplace_back(each); }))
+        return std::nullopt;
+    return list;
+}
+
 result<enqueue_plan> plan_enqueue(const enqueue_request& what, std::int64_t now_ms, const planning& with) {
     return planner(what, now_ms, with).plan();
 }

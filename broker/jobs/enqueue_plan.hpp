@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,10 @@ struct enqueue_plan {
     std::vector<barrier_spec> barriers;
     std::vector<enqueued_job> answers;  // one per requested signature or workflow
 };
+
+// What a request's JSON has: the elements of an array, else itself, whatever it is. Nothing: an array that is
+// none.
+std::optional<std::vector<std::string>> requested_jobs(std::string_view json);
 
 // Errors: unknown_task, too_large, limit_exceeded, bad_request, each with the member's path:
 // "[2].chain[0].kwargs.size: …", "id: used twice"; the first index is left out when the request is one job.

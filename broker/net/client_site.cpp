@@ -137,9 +137,10 @@ http_answer client_site::handle(loop& on, http_request& request, reply_function 
 }
 
 http_answer client_site::serve(const route& where, loop& on, http_request& request, reply_function reply) {
-    if (request.body.size() > services_.settings.client_message_bytes) {
+    if (const auto most = services_.settings.client_message_bytes; request.body.size() > most) {
         if (where.what == kind::emulation) on.metrics().add(labelled_counter::emulation_refused, "too_large");
-        return error_response(413, "the body is too large", request.request_id);
+        return error_response(413, "the body is too large" + of_limit("client-message-bytes", most),
+                              request.request_id);
     }
     if (where.what != kind::websocket && asks_for_protobuf(request)) {
         if (where.transport != "http_stream") return refuse(on, request, 400, json_only, "protocol");

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "broker/core/lower_case.hpp"
+
 namespace madang {
 
 namespace {
@@ -55,13 +57,6 @@ bool can_be_sent(const fetch_request& what) noexcept {
     });
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
-
 std::string_view trimmed(std::string_view text) noexcept {
     constexpr std::string_view space = " \t\r\n";
     const auto from = text.find_first_not_of(space);
@@ -93,7 +88,7 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* to) {
     if (line.starts_with("HTTP/"))
         one.answer.headers.clear();  // what came before was interim (100)
     else if (colon != line.npos)
-        one.answer.headers.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+        one.answer.headers.emplace_back(lower_case(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
     return size;
 }
 

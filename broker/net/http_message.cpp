@@ -47,6 +47,10 @@ http_response error_response(unsigned status, std::string_view message, std::str
     return response;
 }
 
+std::string of_limit(std::string_view option, std::uint64_t bytes) {
+    return std::string(" (--").append(option).append(": ").append(std::to_string(bytes)).append(")");
+}
+
 std::string response_head(const http_response& response, std::uint64_t length, std::string_view request_id,
                           bool keep_alive) {
     std::string head = "HTTP/1.1 ";

@@ -57,6 +57,9 @@ struct http_response {
 // {"error":{"status":404,"message":...,"request_id":...}}
 http_response error_response(unsigned status, std::string_view message, std::string_view request_id);
 
+// Ends the message of an answer to what is too large: " (--http-body-bytes: 1048576)".
+std::string of_limit(std::string_view option, std::uint64_t bytes);
+
 // The response's head, ending in an empty line. `length` is the content-length; it is left out where RFC
 // 9110 8.6 forbids it (1xx, 204, 304 have none here).
 std::string response_head(const http_response& response, std::uint64_t length, std::string_view request_id,

@@ -155,7 +155,7 @@ bool http_session::process_one() {
         case request_reader::progress::need_head:
             return false;
         case request_reader::progress::refused:
-            refuse_request(reader_->refusal().status, reader_->refusal().why);
+            refuse_request(reader_->refusal());
             return false;
         case request_reader::progress::need_body:
             if (reader_->take_expectation()) {
@@ -292,13 +292,13 @@ void http_session::respond(http_response&& response) {
     touch();
 }
 
-void http_session::refuse_request(unsigned status, std::string_view why) {
+void http_session::refuse_request(const request_reader::refused& what) {
     auto& request = reader_->request();
-    if (environment_.counted) loop_.metrics().add(labelled_counter::rejected_heads, why);
+    if (environment_.counted) loop_.metrics().add(labelled_counter::rejected_heads, what.why);
     if (request.request_id.empty()) request.request_id = make_request_id();
     if (request.client.address.empty()) request.client.address = peer_.address;
     request_began_ = loop::clock::now();
-    auto response = error_response(status, why, request.request_id);
+    auto response = error_response(what.status, std::string(what.why) + what.limit, request.request_id);
     response.close = true;
     respond(std::move(response));
 }
@@ -439,10 +439,10 @@ void http_session::expired() {
             // Who sent nothing at all gets no answer either.
             if (environment_.counted) loop_.metrics().add(counter::http_timeouts);
             if (in_.empty() || !reader_) return close();
-            return refuse_request(408, "the request's head took too long");
+            return refuse_request({408, "the request's head took too long"});
         case deadline::body:
             if (environment_.counted) loop_.metrics().add(counter::http_timeouts);
-            return refuse_request(408, "the request's body took too long");
+            return refuse_request({408, "the request's body took too long"});
         case deadline::none:
             return;
         default:

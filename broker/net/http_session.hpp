@@ -85,7 +85,7 @@ class http_session final
     void give_up_on_view();
     void view_replied(std::uint64_t number, http_response&& response);
     void respond(http_response&& response);
-    void refuse_request(unsigned status, std::string_view why);
+    void refuse_request(const request_reader::refused& what);
     void hand_over(take_over&& taker);
     void discard_input();
     void read_more();

@@ -4,6 +4,7 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include "broker/core/lower_case.hpp"
 #include "broker/core/percent.hpp"
 #include "broker/core/request_id.hpp"
 #include "broker/core/utf8.hpp"
@@ -15,12 +16,6 @@ namespace madang {
 namespace http = boost::beast::http;
 
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (auto& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return result;
-}
 
 bool has_dot_segment(std::string_view path) {
     while (!path.empty()) {
@@ -42,13 +37,19 @@ request_reader::progress request_reader::advance(std::string& input) {
     return take_body(input);
 }
 
-request_reader::progress request_reader::refuse(unsigned status, std::string_view why) {
-    refusal_ = {status, why};
+request_reader::progress request_reader::refuse(unsigned status, std::string_view why, std::string limit) {
+    refusal_ = {status, why, std::move(limit)};
     return progress::refused;
 }
 
 request_reader::progress request_reader::refuse(head_fault fault) {
-    return refuse(madang::http_status(fault), sentence(fault));
+    return refuse(
+        madang::http_status(fault), sentence(fault),
+        fault == head_fault::head_too_long ? of_limit("http-head-bytes", limits_.head_bytes) : std::string());
+}
+
+request_reader::progress request_reader::refuse_body() {
+    return refuse(413, "the body is too large", of_limit("http-body-bytes", limits_.body_bytes));
 }
 
 request_reader::progress request_reader::take_head(std::string& input) {
@@ -72,7 +73,7 @@ request_reader::progress request_reader::parse_head(std::string_view head) {
     request_.method = parts.method;
     request_.version = parts.http_1_0 ? 10 : 11;
     request_.headers.reserve(parts.fields.size());
-    for (const auto& [name, value] : parts.fields) request_.headers.emplace_back(lower(name), value);
+    for (const auto& [name, value] : parts.fields) request_.headers.emplace_back(lower_case(name), value);
     if (!take_target(parts.target)) return refuse(400, "malformed target");
     request_.request_id = accept_request_id(request_.header("x-request-id"));
 
@@ -84,7 +85,7 @@ request_reader::progress request_reader::parse_head(std::string_view head) {
     } else if (!take_framing(head)) {
         return refuse(400, "malformed request");
     }
-    if (body_left_ > limits_.body_bytes) return refuse(413, "the body is too large");
+    if (body_left_ > limits_.body_bytes) return refuse_body();
     if (auto expect = request_.header("expect"); !expect.empty() && request_.version == 11) {
         if (!equal_no_case(expect, "100-continue")) return refuse(417, "unknown expectation");
         expects_continue_ = is_chunked_ || body_left_ > 0;
@@ -136,7 +137,7 @@ request_reader::progress request_reader::take_body(std::string& input) {
         auto got = chunked_.feed(rest, request_.body);
         input.erase(0, input.size() - rest.size());
         if (got == chunked_body::state::malformed) return refuse(400, "malformed chunk");
-        if (got == chunked_body::state::too_large) return refuse(413, "the body is too large");
+        if (got == chunked_body::state::too_large) return refuse_body();
         return got == chunked_body::state::done ? progress::ready : progress::need_body;
     }
     auto n = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));

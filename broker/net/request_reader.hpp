@@ -26,7 +26,8 @@ class request_reader {
     };
     struct refused {
         unsigned status = 400;
-        std::string_view why;
+        std::string_view why;    // one of a few: a metric's label
+        std::string limit = {};  // behind it in the answer: by which option, as of_limit; "": by none
     };
 
     explicit request_reader(limits l) : limits_(l), chunked_(l.body_bytes) {}
@@ -40,7 +41,8 @@ class request_reader {
 
   private:
     progress refuse(head_fault fault);
-    progress refuse(unsigned status, std::string_view why);
+    progress refuse(unsigned status, std::string_view why, std::string limit = {});
+    progress refuse_body();
     progress take_head(std::string& input);
     progress parse_head(std::string_view head);
     progress take_body(std::string& input);

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "broker/core/lower_case.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {
@@ -147,8 +148,7 @@ std::string_view content_type_of(std::string_view path) {
     };
     auto dot = path.rfind('.');
     if (dot != std::string_view::npos) {
-        std::string extension(path.substr(dot + 1));
-        for (auto& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        const auto extension = lower_case(path.substr(dot + 1));
         for (const auto& [name, type] : types) {
             if (name == extension) return type;
         }

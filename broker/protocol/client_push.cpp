@@ -88,16 +88,4 @@ void append_unsubscribe_push(std::string& out, std::string_view group, std::uint
     out += "}}}";
 }
 
-void append_disconnect_push(std::string& out, std::uint16_t code, std::string_view reason) {
-    out += R"({"push":{"disconnect":)";
-    append_reason(out, code, reason);
-    // Centrifugo's ranges, for clients that go by the flag.
-    const bool for_good = (code >= 3500 && code < 4000) || code >= 4500;
-    out += for_good ? "}}}" : R"(,"reconnect":true}}})";
-}
-
-void append_message_push(std::string& out, std::string_view json) {
-    out.append(R"({"push":{"message":{"data":)").append(json).append("}}}");
-}
-
 }  // namespace madang

@@ -17,10 +17,6 @@ void append_join_push(std::string& out, std::string_view group, const client_inf
 void append_leave_push(std::string& out, std::string_view group, const client_info& who);
 void append_unsubscribe_push(std::string& out, std::string_view group, std::uint16_t code,
                              std::string_view reason);
-// For transports without a close frame.
-void append_disconnect_push(std::string& out, std::uint16_t code, std::string_view reason);
-// {"push":{"message":{"data":…}}}
-void append_message_push(std::string& out, std::string_view json);
 inline constexpr std::size_t push_prefix = 8;  // {"push":
 inline constexpr std::size_t push_suffix = 1;  // }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "broker/jobs/enqueue_plan.hpp"
 #include "broker/jobs/job_json.hpp"
 #include "plugins/host/abi_values.hpp"
 #include "plugins/host/running_job.hpp"
@@ -13,55 +14,6 @@ namespace madang {
 using namespace abi_values;  // NOLINT
 
 namespace {
-
-using abi_values::bound;
-using abi_values::from;
-using abi_values::valid;
-using madang::to_abi;
-
-constexpr std::string_view json_space = " \t\r\n";
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(json_space);
-    if (first == text.npos) return {};
-    return text.substr(first, text.find_last_not_of(json_space) - first + 1);
-}
-
-// One JSON value, or the elements of an array; what each is worth is for the plan to judge. Nothing: an array
-// that is none.
-std::optional<std::vector<std::string>> split_jobs(std::string_view text) {
-    text = trimmed(text);
-    if (!text.starts_with('[')) return std::vector<std::string>{std::string(text)};
-    std::vector<std::string> list;
-    std::size_t depth = 0;
-    std::size_t begin = 1;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                ++i;
-            else if (c == '"')
-                in_string = false;
-            continue;
-        }
-        const bool closes = c == ']' || c == '}';
-        if (c == '"') {
-            in_string = true;
-        } else if (c == '[' || c == '{') {
-            ++depth;
-        } else if (closes && depth-- == 1) {
-            const auto last = trimmed(text.substr(begin, i - begin));
-            if (c != ']' || i + 1 != text.size() || (last.empty() && !list.empty())) return std::nullopt;
-            if (!last.empty()) list.emplace_back(last);
-            return list;
-        } else if (c == ',' && depth == 1) {
-            list.emplace_back(trimmed(text.substr(begin, i - begin)));
-            begin = i + 1;
-        }
-    }
-    return std::nullopt;
-}
 
 std::chrono::milliseconds wait_time(std::uint64_t ms) {
     return std::chrono::milliseconds(std::min<std::uint64_t>(ms, 86'400'000));
@@ -111,7 +63,7 @@ struct job_functions {
             if (options.durability < -1 || options.durability > 1 || !valid(options.idempotency_key) ||
                 !valid(options.correlation_id))
                 return MADANG_INVALID;
-            auto list = split_jobs(from(json));
+            auto list = requested_jobs(from(json));
             if (!list) return MADANG_INVALID;
             enqueue_request what;
             what.jobs = std::move(*list);

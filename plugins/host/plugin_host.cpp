@@ -6,12 +6,18 @@
 #include <utility>
 
 #include "broker/core/names.hpp"
+#include "broker/core/option_parse.hpp"
 #include "broker/jobs/schedule.hpp"
+#include "plugins/host/abi_values.hpp"
 #include "plugins/host/plugin_file.hpp"
 
 namespace madang {
 
 namespace {
+
+using abi_values::copy_options;
+using abi_values::from;
+using abi_values::valid;
 
 bool valid_id(const char* id) {
     if (!id) return false;
@@ -21,36 +27,10 @@ bool valid_id(const char* id) {
     });
 }
 
-bool valid(madang_str text) { return text.data || text.size == 0; }
-std::string_view view(madang_str text) {
-    return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
-}
-
-// Copies what lies within the table's own struct_size; the rest stays zero.
-template <class Table>
-Table copy_table(const Table& given) {
-    Table copy{};
-    std::memcpy(static_cast<void*>(&copy), &given, std::min<std::size_t>(given.struct_size, sizeof(Table)));
-    return copy;
-}
-
-std::vector<std::string> split_list(std::string_view list) {
-    std::vector<std::string> result;
-    while (!list.empty()) {
-        auto comma = list.find(',');
-        auto item = list.substr(0, comma);
-        while (item.starts_with(' ')) item.remove_prefix(1);
-        while (item.ends_with(' ')) item.remove_suffix(1);
-        if (!item.empty()) result.emplace_back(item);
-        list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-    }
-    return result;
-}
-
 // Null: good.
 const char* take_options(const madang_route_options* given, route_settings& settings) {
     if (!given) return nullptr;
-    auto o = copy_table(*given);
+    auto o = copy_options(given);
     if (o.max_message_bytes == UINT64_MAX) return "messages must have a limit";
     if (o.outbox_policy > MADANG_OUTBOX_LATEST_ONLY) return "unknown outbox policy";
     if (o.deflate < -1 || o.deflate > 1) return "deflate is -1, 0 or 1";
@@ -62,24 +42,24 @@ const char* take_options(const madang_route_options* given, route_settings& sett
                 o.messages_per_second,
                 o.message_burst,
                 o.deflate,
-                split_list(view(o.subprotocols)),
-                split_list(view(o.allowed_origins))};
+                split_list(from(o.subprotocols)),
+                split_list(from(o.allowed_origins))};
     return nullptr;
 }
 
 // Null: good.
 const char* take_class(plugin& owner, const madang_consumer_class& given, hosted_class& to) {
     to.owner = &owner;
-    to.consumer = copy_table(given);
+    to.consumer = copy_options(&given);
     auto& c = to.consumer;
     if (!c.create || !c.connect || !c.receive || !c.event || !c.timer || !c.disconnect || !c.destroy)
         return "the consumer class lacks a function";
     if (c.kind > MADANG_SYNC) return "unknown kind of consumer";
     if (!valid(c.name) || c.name.size == 0) return "the consumer class has no name";
     if (c.groups_count > 0 && !c.groups) return "its groups are NULL";
-    to.name = view(c.name);
+    to.name = from(c.name);
     for (std::size_t i = 0; i < c.groups_count; ++i) {
-        auto group = valid(c.groups[i]) ? view(c.groups[i]) : std::string_view{};
+        auto group = valid(c.groups[i]) ? from(c.groups[i]) : std::string_view{};
         if (!valid_group_name(group)) return "a group of the consumer class has an invalid name";
         to.group_names.emplace_back(group);
     }
@@ -258,7 +238,7 @@ madang_status plugin_host::add_background(plugin& owner, std::string_view channe
     route->handler = ++handlers_;
     if (const char* wrong = take_class(owner, consumer, *route)) return refuse_it(wrong);
     if (options) {
-        const auto given = copy_table(*options);
+        const auto given = copy_options(options);
         route->handler_budget_ms = given.handler_budget_ms;
         route->queue_events = given.queue_events;
     }
@@ -277,7 +257,7 @@ madang_status plugin_host::add_view(plugin& owner, std::string_view methods, std
     route->pattern = pattern;
     route->owner = &owner;
     route->handler = ++handlers_;
-    route->view = copy_table(given);
+    route->view = copy_options(&given);
     route->methods = split_list(methods);
     if (!route->view.handle) return refuse_route("the view has no handle function");
     if (route->view.kind > MADANG_SYNC) return refuse_route("unknown kind of view");
@@ -285,7 +265,7 @@ madang_status plugin_host::add_view(plugin& owner, std::string_view methods, std
     if (route->methods.empty() || !std::all_of(route->methods.begin(), route->methods.end(), known_method))
         return refuse_route("methods are written as in \"GET,POST\"");
     if (const char* wrong = take_options(options, route->settings)) return refuse_route(wrong);
-    route->name = view(route->view.name);
+    route->name = from(route->view.name);
     route->view.name = to_abi(std::string_view(route->name));
 
     auto parsed = route_pattern::parse(pattern);

@@ -1,5 +1,5 @@
-// What the plugin host needs from the server, as two small interfaces. actors/ implements them; tests use
-// fakes.
+// What the plugin host needs from the server, as small interfaces. actors/, broker/net and broker/worker have
+// them; tests use fakes.
 #pragma once
 
 #include <cstdint>

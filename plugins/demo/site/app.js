@@ -1,4 +1,4 @@
-import { $, copy, make, paint_face, server_is_up } from "./dom.js";
+import { $, copy, grow, make, paint_face, server_is_up } from "./dom.js";
 import { LogView } from "./log_view.js";
 import { memory, own_name } from "./names.js";
 import { start_notify_panel } from "./notify_panel.js";
@@ -82,7 +82,7 @@ function switch_to(title) {
   $("other_page").href = `centrifuge.html#${encodeURIComponent(title)}`;
   memory.set("rooms", JSON.stringify([...rooms.keys()]));
   active.log.to_end();
-  grow();
+  grow($("say"));
   show_people(active.room);
   show_state();
   show_unread();
@@ -173,24 +173,18 @@ $("retry").addEventListener("click", () => { active.room.connection.start(); ret
 
 // --- saying something -------------------------------------------------------------------------------------------------
 
-function grow() {
-  const box = $("say");
-  box.style.height = "auto";
-  box.style.height = `${box.scrollHeight}px`;
-}
-
 function say() {
   const text = $("say").value.replace(/\s+$/, "");
   if (!text.trim()) return;
   if (!active.room.say($("name").value, text)) return announce(t("full"));
   $("say").value = "";
-  grow();
+  grow($("say"));
   active.log.to_end();
 }
 
 $("composer").addEventListener("submit", (event) => { event.preventDefault(); say(); $("say").focus(); });
 $("say").addEventListener("input", () => {
-  grow();
+  grow($("say"));
   if ($("say").value.trim()) active.room.write();
 });
 // Enter that ends an IME composition belongs to the composition: isComposing, or key code 229 where a browser ends the

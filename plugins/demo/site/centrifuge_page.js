@@ -1,6 +1,6 @@
 // The room of the first page through the unmodified npm package `centrifuge`: recovery, presence, history, join and leave
 // are the package's and the server's; what is here is how they are shown.
-import { $, server_is_up } from "./dom.js";
+import { $, grow, server_is_up } from "./dom.js";
 import { LogView } from "./log_view.js";
 import { memory, own_name } from "./names.js";
 import { show_people, typing_text } from "./people_panel.js";
@@ -148,18 +148,12 @@ function start() {
 
 // --- the page ---------------------------------------------------------------------------------------------------------
 
-function grow() {
-  const box = $("say");
-  box.style.height = "auto";
-  box.style.height = `${box.scrollHeight}px`;
-}
-
 function say() {
   const text = $("say").value.replace(/\s+$/, "");
   if (!text.trim()) return;
   $("say").value = "";
   typing_told = 0;
-  grow();
+  grow($("say"));
   deliver({ kind: "message", own: true, author: name, text, raw: compose(name, text), at: new Date(), status: "sending" });
   log.to_end();
 }
@@ -171,7 +165,7 @@ $("say").addEventListener("keydown", (event) => { // as on the first page: not w
   say();
 });
 $("say").addEventListener("input", () => {
-  grow();
+  grow($("say"));
   const now = Date.now();
   if (state !== "open" || !$("say").value.trim() || now - typing_told < typing_told_ms) return;
   typing_told = now;

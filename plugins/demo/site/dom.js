@@ -26,6 +26,12 @@ export function clock(date) {
   return date.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
 }
 
+// As high as its text.
+export function grow(box) {
+  box.style.height = "auto";
+  box.style.height = `${box.scrollHeight}px`;
+}
+
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

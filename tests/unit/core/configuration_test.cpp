@@ -38,9 +38,16 @@ class configuration_test : public testing::Test {
         return path;
     }
     result<configuration> load(std::vector<std::string> arguments, environment variables = {}) {
-        std::vector<const char*> argv{"madang"};
-        for (const auto& each : arguments) argv.push_back(each.c_str());
-        return load_options(static_cast<int>(argv.size()), argv.data(), variables);
+        CLI::App app;
+        option_values values;
+        add_option_flags(app, values);
+        std::reverse(arguments.begin(), arguments.end());  // as parse() wants a vector
+        try {
+            app.parse(std::move(arguments));
+        } catch (const CLI::Error& wrong) {
+            return fail(errc::invalid_option, wrong.what());
+        }
+        return resolve_options(values, variables);
     }
     result<configuration> load_file(std::string_view text) { return load({"--config", file(text)}); }
     std::string refusal(std::vector<std::string> arguments, environment variables = {}) {

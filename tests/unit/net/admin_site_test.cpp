@@ -293,6 +293,24 @@ TEST_F(AdminSite, WhatNobodyWaitedForIsWrittenDownAsUnknownAndOnce) {
     EXPECT_EQ(lines.size(), 1u) << "the answer came too late";
 }
 
+TEST_F(AdminSite, ItsAuditIsWrittenAtEveryLevel) {
+    for (const auto level :
+         {log_level::debug, log_level::info, log_level::warn, log_level::error, log_level::off}) {
+        std::vector<std::string> events;
+        const log_capture capture(log_format::json, level, [&](std::string_view line) {
+            if (const std::string event = json::parse(line)["event"]; event.starts_with("admin."))
+                events.push_back(event);
+        });
+        send("POST", "/admin/session", R"({"key":"x"})");
+        const auto root = sign_in("k-root");
+        send("POST", "/admin/api/queues/mail/pause", "", root.changing());
+        send("DELETE", "/admin/session", "", root.changing());
+        EXPECT_EQ(events, (std::vector<std::string>{"admin.refused", "admin.signed_in", "admin.action",
+                                                    "admin.signed_out"}));
+        loop.advance(2000ms);  // further tries
+    }
+}
+
 TEST_F(AdminSite, WritesDownWhoDidWhatToWhat) {
     std::vector<std::string> lines;
     const log_capture capture(log_format::json, log_level::info,

@@ -312,7 +312,9 @@ TEST_F(ClientSite, TakesCommandsThatCameInAtAnotherNode) {
 }
 
 TEST_F(ClientSite, RefusesBodiesThatAreTooLarge) {
-    EXPECT_EQ(refused(request("POST", "/connection/http_stream", {}, std::string(1001, 'x'))).status, 413u);
+    const auto answer = refused(request("POST", "/connection/http_stream", {}, std::string(1001, 'x')));
+    EXPECT_EQ(answer.status, 413u);
+    EXPECT_NE(answer.body.find("(--client-message-bytes: 1000)"), std::string::npos) << answer.body;
     EXPECT_EQ(
         test::decode(arrive(request("POST", "/connection/http_stream", {}, std::string(1000, 'x'))).leftover),
         std::vector<std::string>{"text:" + std::string(1000, 'x')});

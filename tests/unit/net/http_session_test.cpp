@@ -198,6 +198,7 @@ TEST_F(HttpSession, RefusesALargeBodyWithoutReadingIt) {
     auto answer =
         exchange("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 413")) << answer;
+    EXPECT_NE(answer.find("the body is too large (--http-body-bytes: 100)"), std::string::npos) << answer;
     EXPECT_NE(answer.find("Connection: close"), std::string::npos);
     EXPECT_TRUE(peer.shut());
 }

@@ -244,15 +244,6 @@ TEST(ClientPush, WritesTheOthers) {
     out.clear();
     append_unsubscribe_push(out, "g", 2500, "insufficient state");
     EXPECT_EQ(out, R"({"push":{"channel":"g","unsubscribe":{"code":2500,"reason":"insufficient state"}}})");
-    out.clear();
-    append_disconnect_push(out, 3000, "r");
-    EXPECT_EQ(out, R"({"push":{"disconnect":{"code":3000,"reason":"r","reconnect":true}}})");
-    out.clear();
-    append_disconnect_push(out, 3500, "r");
-    EXPECT_EQ(out, R"({"push":{"disconnect":{"code":3500,"reason":"r"}}})");
-    out.clear();
-    append_message_push(out, "[1]");
-    EXPECT_EQ(out, R"({"push":{"message":{"data":[1]}}})");
 }
 
 TEST(ClientPush, StripsToWhatAUnidirectionalClientGets) {

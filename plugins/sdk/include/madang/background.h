@@ -23,18 +23,19 @@
 extern "C" {
 #endif
 
-#define MADANG_BACKGROUND "madang.background/1"
+#define MADANG_BACKGROUND "madang.background/1" /* for get_extension */
 
-/* 0 means the server's option. */
+/* What one background consumer has otherwise than the server. 0 means the server's option. */
 typedef struct madang_background_options {
-    uint32_t struct_size;
-    uint32_t handler_budget_ms;
-    uint32_t
-        queue_events; /* that wait while it is made anew, or (MADANG_SYNC) busy; more: the newest are lost */
+    uint32_t struct_size;       /* sizeof(madang_background_options) */
+    uint32_t handler_budget_ms; /* a handler that takes longer is logged and counted */
+    /* How many wait while it is made anew, or (MADANG_SYNC) busy; more: the newest are lost, and counted. */
+    uint32_t queue_events;
 } madang_background_options;
 
+/* The extension's table. */
 typedef struct madang_background {
-    uint32_t struct_size;
+    uint32_t struct_size; /* the server's: what lies behind it is not there */
     /* [main] During init. channel: 1-99 of letters, digits, '-', '_', '.', unique in the server, not
      * beginning with "specific.". The table is copied; options may be NULL. */
     madang_status (*add)(madang_host*, madang_str channel, const madang_consumer_class*,

@@ -22,10 +22,10 @@
 
 namespace madang {
 
-// 0: the server's option of the same name.
+// What one background consumer has otherwise than the server. 0: the server's option.
 struct BackgroundOptions {
-    std::chrono::milliseconds handler_budget{0};
-    std::uint32_t queue_events = 0;
+    std::chrono::milliseconds handler_budget{0};  // a handler that takes longer is logged and counted
+    std::uint32_t queue_events = 0;  // that wait while it is made anew or busy; more: the newest are lost
 };
 
 // Base: Consumer or SyncConsumer. Everything of a consumer but its connection: events, groups, timers, layer.
@@ -37,6 +37,7 @@ class BasicBackground : public Base {
     // The last call: the server drained, or a function failed.
     virtual void stop() {}
 
+    // @cond A connection's, which it has none of.
     void connect() final { start(); }
     void receive(const Message&) final {}
     void disconnect(std::uint16_t) final { stop(); }
@@ -44,6 +45,7 @@ class BasicBackground : public Base {
     void close() = delete;
     void send() = delete;
     void send_binary() = delete;
+    // @endcond
 };
 
 using Background = BasicBackground<Consumer>;          // on one of the server's loops: must not block

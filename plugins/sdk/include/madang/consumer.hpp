@@ -22,22 +22,24 @@
 
 namespace madang {
 
+// A message's kind: RFC 6455 5.6's opcodes.
 enum class Frame : std::uint8_t { text = MADANG_TEXT, binary = MADANG_BINARY };
 
+// How a group's events reach a member.
 enum class Delivery : std::uint8_t {
     to_handler = MADANG_TO_HANDLER,  // the handler of the event's type is called
-    to_socket =
-        MADANG_TO_SOCKET  // the payload goes to the client as a text frame, without a call: the fastest way
+    to_socket = MADANG_TO_SOCKET  // the payload goes to the client as a text frame, without a call: fastest
 };
 
 // What a client sent. Borrowed for the call.
 class Message {
   public:
+    // By the SDK, of what the ABI passed.
     Message(Frame frame, PayloadRef payload) noexcept : payload_(payload), frame_(frame) {}
-    Frame frame() const noexcept { return frame_; }
-    bool is_text() const noexcept { return frame_ == Frame::text; }
-    std::string_view bytes() const noexcept { return payload_.bytes(); }
-    PayloadRef payload() const noexcept { return payload_; }
+    Frame frame() const noexcept { return frame_; }                  // as the client sent it
+    bool is_text() const noexcept { return frame_ == Frame::text; }  // and then UTF-8: the server saw to it
+    std::string_view bytes() const noexcept { return payload_.bytes(); }  // the whole message
+    PayloadRef payload() const noexcept { return payload_; }  // to keep or to send on without a copy
 
   private:
     PayloadRef payload_;
@@ -47,6 +49,7 @@ class Message {
 // What was sent to a group or channel. Borrowed for the call.
 class Event {
   public:
+    // @cond By the SDK, of what the ABI passed.
     Event(std::string_view type, PayloadRef payload, madang_connection* connection = nullptr) noexcept
         : type_(type), payload_(payload), connection_(connection) {}
     Event(const Host& host, const madang_event& known, madang_connection* connection) noexcept
@@ -54,14 +57,16 @@ class Event {
           payload_(host, known.payload),
           connection_(connection),
           known_(&known) {}
-    std::string_view type() const noexcept { return type_; }
+    // @endcond
+    std::string_view type() const noexcept { return type_; }  // as it was sent
+    // The payload's, without a copy.
     std::string_view bytes() const noexcept {
         return known_ != nullptr ? detail::from_abi(known_->bytes) : payload_.bytes();
     }
-    PayloadRef payload() const noexcept { return payload_; }
+    PayloadRef payload() const noexcept { return payload_; }  // to keep or to send on without a copy
     // Of an event "publication": where in the group's stream; 0: not kept. Throws Error for any other.
     std::uint64_t offset() const { return known_ != nullptr ? known_->offset : publication().offset(); }
-    // And all that is known of it.
+    // And all that is known of it, valid during the call. Throws Error likewise.
     Publication publication() const {
         madang_publication what{};
         what.struct_size = sizeof what;
@@ -79,8 +84,8 @@ class Event {
     const madang_event* known_ = nullptr;
 };
 
-using Header = std::pair<std::string_view, std::string_view>;
-using TimerId = std::uint64_t;
+using Header = std::pair<std::string_view, std::string_view>;  // name, value
+using TimerId = std::uint64_t;                                 // unique in its consumer; 0: none
 
 namespace detail {
 struct ClassBase;
@@ -89,9 +94,11 @@ struct ConsumerAccess;
 
 class Jobs;  // <madang/jobs.hpp>
 
+// One connection, as its plugin sees it. Made before connect(), destroyed after disconnect(); on the
+// connection's loop, so that no function may block. Whatever throws closes this connection with 1011.
 class Consumer {
   public:
-    static constexpr madang_kind kind = MADANG_ASYNC;
+    static constexpr madang_kind kind = MADANG_ASYNC;  // where its functions run
 
     Consumer() = default;  // the connection is not there yet: use it from connect() on
     Consumer(const Consumer&) = delete;
@@ -99,38 +106,49 @@ class Consumer {
     virtual ~Consumer() = default;
 
     // -- What a subclass overrides
-    // ------------------------------------------------------------------------------ The handshake arrived.
-    // Call accept or close, here or later; a handshake left without either is answered 403.
+
+    // The handshake arrived. Call accept or close, here or later; a handshake left without either is answered
+    // 403.
     virtual void connect() { accept(); }
     // A whole message. Override this, or one of the two below.
     virtual void receive(const Message& message) {
         message.is_text() ? receive_text(message.bytes()) : receive_binary(message.bytes());
     }
-    virtual void receive_text(std::string_view) {}
-    virtual void receive_binary(std::string_view) {}
+    virtual void receive_text(std::string_view) {}    // a whole text message: UTF-8, borrowed
+    virtual void receive_binary(std::string_view) {}  // a whole binary message, borrowed
     // The connection is gone: 1005 when the client gave no code, 1006 when it was lost. The last call. Groups
     // are left by themselves; nothing can be sent any more.
     virtual void disconnect(std::uint16_t) {}
 
     // -- What it may call, on its own thread only
-    // ----------------------------------------------------------------
+
+    // What is known of the connection; until disconnect() returned.
     Scope scope() const noexcept { return {*host_, host_->api.connection_scope(connection_)}; }
+    // The address of this consumer, for layer().send from anywhere.
     std::string_view channel_name() const noexcept {
         return detail::from_abi(host_->api.connection_channel(connection_));
     }
-    const Host& host() const noexcept { return *host_; }
+    const Host& host() const noexcept { return *host_; }  // the server's functions
+    // Groups, channels and streams. Answers come on this consumer's thread, and not after it is gone.
     Layer layer() const noexcept { return Layer(*host_, connection_); }
+    // Needs <madang/jobs.hpp>. Its jobs carry this connection's request id; answers come as layer()'s do.
     template <class Type = Jobs>
     Type jobs() const {
         return Type(*host_, connection_);
     }
+    // Steady, from an arbitrary start.
     std::chrono::milliseconds now() const noexcept { return host_->now(); }
+    // event: a stable name for machines ("room_refused"); message: for people.
     void log(Level level, std::string_view event, std::string_view message) const noexcept {
         host_->log(level, event, message);
     }
 
-    // Functions that return bool: false means that the connection is closed or a queue is full, and nothing
-    // was done.
+    // -- Functions that return bool: false means that the connection is closed or a queue is full, and
+    // nothing was done. What the caller did wrong (before accept, a malformed name, ...) is thrown as Error.
+
+    // Answers the handshake: 101. Empty subprotocol: none, or the route's first that was offered; one that
+    // was not offered is thrown as Error. headers: besides the handshake's own. False: the connection is
+    // gone.
     bool accept(std::string_view subprotocol = {}, std::initializer_list<Header> headers = {}) {
         std::vector<madang_pair> pairs;
         for (const auto& [name, value] : headers)
@@ -139,40 +157,48 @@ class Consumer {
             host_->api.accept(connection_, detail::to_abi(subprotocol), pairs.data(), pairs.size()), "accept",
             subprotocol);
     }
-    // Before accept: refuses the handshake with 403.
+    // code: 1000, 3000-4999, or 1001, 1003, 1007-1014 of RFC 6455 7.4; reason: at most 123 bytes of UTF-8,
+    // cut at a character. Before accept: refuses the handshake with 403. False: it is closed already.
     bool close(std::uint16_t code = 1000, std::string_view reason = {}) {
         return detail::done(host_->api.close(connection_, code, detail::to_abi(reason)), "close", reason);
     }
-    bool send(std::string_view text) { return send_bytes(Frame::text, text); }  // copies
-    bool send_binary(std::string_view bytes) { return send_bytes(Frame::binary, bytes); }
+    // Text, copied, which is UTF-8: clients close a connection over any other. False: the connection is
+    // closed, or the client reads too slowly and this closed it.
+    bool send(std::string_view text) { return send_bytes(Frame::text, text); }
+    bool send_binary(std::string_view bytes) { return send_bytes(Frame::binary, bytes); }  // likewise
     // Adds a reference: no copy, and one encoding for all who send it.
     bool send(PayloadRef payload, Frame frame = Frame::text) {
         return detail::done(
             host_->api.send_payload(connection_, static_cast<madang_frame>(frame), payload.handle()), "send");
     }
 
-    void group_add(std::string_view group, Delivery delivery = Delivery::to_handler) {  // idempotent
+    // Idempotent; the last delivery wins. Throws Error: a malformed name (1-255 bytes of printable ASCII
+    // without space), or more groups than a connection may have. Silent when the connection is closed.
+    void group_add(std::string_view group, Delivery delivery = Delivery::to_handler) {
         const auto status =
             host_->api.group_add(connection_, detail::to_abi(group), static_cast<madang_delivery>(delivery));
         if (status != MADANG_OK && status != MADANG_CLOSED) detail::refuse(status, "group_add", group);
     }
+    // Silent when it is no member.
     bool group_discard(std::string_view group) {
         return detail::done(host_->api.group_discard(connection_, detail::to_abi(group)), "group_discard",
                             group);
     }
 
-    // Timers: at most 16 at a time, with a resolution of 10 ms. `call` is a lambda, or a member function as
-    // in after(500ms, &ChatConsumer::flush).
+    // Calls once, after so long. At most 16 timers at a time (Error), with a resolution of 10 ms. `call` is a
+    // lambda, or a member function as in after(500ms, &ChatConsumer::flush). 0: the connection is closed.
     template <class Call>
     TimerId after(std::chrono::milliseconds delay, Call call) {
         return start_timer(delay, {}, bound(std::move(call)));
     }
+    // Likewise, again and again: first after one period. Throws std::invalid_argument for a period of 0 ms.
     template <class Call>
     TimerId every(std::chrono::milliseconds period, Call call) {
         if (period.count() <= 0) throw std::invalid_argument("every: the period must be longer than 0 ms");
         return start_timer(period, period, bound(std::move(call)));
     }
-    void cancel(TimerId id) {  // silent when it has fired
+    // Silent when it has fired.
+    void cancel(TimerId id) {
         if (timers_ && timers_->running.erase(id) != 0) host_->api.timer_cancel(connection_, id);
     }
 
@@ -224,10 +250,11 @@ class Consumer {
     std::unique_ptr<Timers> timers_;
 };
 
-// The kind whose functions may block.
+// The kind whose functions may block: on a thread of the pool, one call at a time, not always the same
+// thread.
 class SyncConsumer : public Consumer {
   public:
-    static constexpr madang_kind kind = MADANG_SYNC;
+    static constexpr madang_kind kind = MADANG_SYNC;  // where its functions run
 };
 
 }  // namespace madang

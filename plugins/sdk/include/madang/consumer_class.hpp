@@ -20,13 +20,15 @@ namespace madang {
 // How an event becomes a handler's argument; <madang/json.hpp> adds nlohmann::json.
 template <class Argument>
 struct EventArgument;
+// The event as it is.
 template <>
 struct EventArgument<Event> {
-    static const Event& get(const Event& event) noexcept { return event; }
+    static const Event& get(const Event& event) noexcept { return event; }  // borrowed for the call
 };
+// For handlers of "publication" only: throws Error for any other event.
 template <>
-struct EventArgument<Publication> {  // of "publication" only
-    static Publication get(const Event& event) { return event.publication(); }
+struct EventArgument<Publication> {
+    static Publication get(const Event& event) { return event.publication(); }  // borrowed for the call
 };
 
 namespace detail {
@@ -270,11 +272,14 @@ struct ClassOf final : ClassBase {
 template <class Type>
 class Class {
   public:
+    // @cond By the SDK.
     explicit Class(detail::ClassBase& base) noexcept : base_(&base) {}
+    // @endcond
 
     // The handler of an event type: a member function that takes nothing, const Event&, or, with
     // <madang/json.hpp>, const nlohmann::json&. '.' and '_' in a type are the same, as in Channels. The type
-    // "publication" is what was published to a group; its handler may take const Publication&.
+    // "publication" is what was published to a group; its handler may take const Publication&. Throws
+    // std::invalid_argument: two handlers for one type, or no type (1-255 bytes, no '_' or '.' in front).
     template <auto Handler>
     Class& on(std::string_view type) {
         base_->events.add(type, &detail::HandlerCall<Handler>::call);

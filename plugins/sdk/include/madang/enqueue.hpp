@@ -16,27 +16,37 @@
 
 namespace madang {
 
+// What became of one signature or workflow that was enqueued.
 struct EnqueuedJob {
     std::string id;                     // a chain's: its last job's; a chord's: its body's
     bool duplicate = false;             // another job has the unique key: that one's id
     std::vector<std::string> children;  // all ids of a workflow, in the order in which they were written
 };
+// enqueue's answer. Borrowed for the call that brings it.
 struct Enqueued : Answer {
     std::vector<EnqueuedJob> jobs;  // one for each signature or workflow
     bool repeated = false;          // the idempotency key was there: the first enqueue's answer
-    const std::string& id() const { return jobs.at(0).id; }
+    const std::string& id() const { return jobs.at(0).id; }  // throws std::out_of_range when it failed
 };
+// cancel's answer.
 struct Cancelled : Answer {
-    std::size_t count = 0;  // 1, or 0: it was over
+    std::size_t count = 0;  // jobs that were not over, and are revoked
 };
+// find's answer.
 struct FoundJob : Answer {
     json job;  // as GET /api/jobs/{id} answers
 };
 
-enum class Durability : std::int8_t { server_default = -1, buffered = 0, synced = 1 };
+// What a job survives once its enqueue was answered. Each survives the server's own death.
+enum class Durability : std::int8_t {
+    server_default = -1,  // the server's option
+    buffered = 0,         // perhaps not a power cut
+    synced = 1            // a power cut, too
+};
 
+// How jobs are enqueued.
 struct EnqueueOptions {
-    Durability durability = Durability::server_default;
+    Durability durability = Durability::server_default;  // when the answer comes
     std::string_view idempotency_key = {};  // again within 5 minutes: answered as the first, and nothing done
     std::string_view correlation_id = {};   // "": of the connection, request or job
 };
@@ -71,12 +81,14 @@ inline void tell_found(void* context, const madang_failure* failed, madang_str t
 
 }  // namespace detail
 
-// Any thread; answers as the layer's come: a consumer's jobs() answers on the consumer's own thread, and not
-// after it is gone, all others on any thread. Functions return false when a queue is full or the connection
-// is closed: nothing was done, no answer comes. What the caller did wrong is thrown. Refused (Answer's code):
-// 107 with the member's path, 413 too large, 470 unknown task, 503 busy, 530 the disk is full.
+// What asks for jobs. Any thread; answers as the layer's come: a consumer's jobs() answers on the consumer's
+// own thread, and not after it is gone, all others on any thread. Functions return false when a queue is full
+// or the connection is closed: nothing was done, no answer comes. What the caller did wrong is thrown.
+// Refused (Answer's code): 107 with the member's path, 413 too large, 470 unknown task, 503 busy, 530 the
+// disk is full.
 class Jobs {
   public:
+    // By the SDK's jobs() functions.
     explicit Jobs(const Host& host, madang_connection* connection = nullptr,
                   std::string_view correlation_id = {})
         : host_(&host), connection_(connection), correlation_id_(correlation_id) {}
@@ -86,12 +98,13 @@ class Jobs {
     bool enqueue(const Work& what, const EnqueueOptions& options, Done done = nullptr) const {
         return enqueue_text(what.dump(), options, std::move(done));
     }
+    // The same, with the server's options.
     template <class Done = std::nullptr_t>
     requires(!std::convertible_to<Done, const EnqueueOptions&>) bool enqueue(const Work& what,
                                                                              Done done = nullptr) const {
         return enqueue_text(what.dump(), {}, std::move(done));
     }
-    // All or none.
+    // All or none, in one write; done(const Enqueued&), or none.
     template <class Done = std::nullptr_t>
     bool enqueue_all(const std::vector<Work>& what, const EnqueueOptions& options = {},
                      Done done = nullptr) const {

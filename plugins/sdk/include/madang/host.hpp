@@ -20,18 +20,20 @@ namespace madang {
 // Escaping from a consumer's function it closes the connection with 1011, as any exception does.
 class Error : public std::runtime_error {
   public:
+    // what: for people, and for the log.
     Error(madang_status status, const std::string& what) : std::runtime_error(what), status_(status) {}
-    madang_status status() const noexcept { return status_; }
+    madang_status status() const noexcept { return status_; }  // what the server answered; never MADANG_OK
 
   private:
     madang_status status_;
 };
 
+// Of a line in the server's log.
 enum class Level : std::uint8_t {
-    debug = MADANG_DEBUG,
-    info = MADANG_INFO,
-    warn = MADANG_WARN,
-    error = MADANG_ERROR
+    debug = MADANG_DEBUG,  // for whoever develops the plugin
+    info = MADANG_INFO,    // what happened
+    warn = MADANG_WARN,    // what somebody should look at
+    error = MADANG_ERROR   // what failed
 };
 
 namespace detail {
@@ -78,10 +80,10 @@ inline bool done(madang_status status, std::string_view call, std::string_view a
 
 }  // namespace detail
 
-// Lives as long as the plugin; any thread.
+// The server's functions. Lives as long as the plugin; any thread.
 class Host {
   public:
-    // Members that an older server's table lacks stay null.
+    // By the SDK, before everything else. Members that an older server's table lacks stay null.
     Host(madang_host* handle, const madang_host_api& table) noexcept : handle(handle) {
         std::memcpy(&api, &table, std::min<std::size_t>(sizeof api, table.struct_size));
         if (api.get_extension == nullptr) return;
@@ -100,10 +102,10 @@ class Host {
     // An optional table by name and major version ("madang.jobs/1"), or null.
     const void* extension(const char* name) const noexcept { return api.get_extension(handle, name); }
 
-    madang_host_api api{};
-    madang_host* handle;
+    madang_host_api api{};                    // the ABI's table, for what this layer does not have
+    madang_host* handle;                      // the plugin's own, for those functions
     const madang_streams* streams = nullptr;  // null: this server has none
-    const madang_jobs* jobs = nullptr;
+    const madang_jobs* jobs = nullptr;        // null: this server has none
 };
 
 }  // namespace madang

@@ -37,29 +37,36 @@ namespace madang {
 
 // What a task has otherwise than the server; Celery's names and meanings (docs/jobs.md).
 struct TaskOptions {
-    using time = std::chrono::milliseconds;
-    static constexpr int for_ever = -1;
+    using time = std::chrono::milliseconds;  // of all durations here
+    static constexpr int for_ever = -1;      // of max_retries
 
-    std::string_view queue = {};
-    std::optional<int> priority = {};
-    std::optional<int> max_retries = {};  // 3; for_ever
-    std::optional<time> default_retry_delay = {};
-    std::vector<std::string> autoretry_for = {};  // error types, as their C++ names; empty: any
-    std::vector<std::string> dont_autoretry_for = {};
-    std::optional<time> retry_backoff = {};  // the first delay; each further is twice the one before
-    std::optional<time> retry_backoff_max = {};
-    std::optional<bool> retry_jitter = {};
-    std::optional<time> soft_time_limit = {}, time_limit = {};
-    std::optional<time> expires = {}, result_expires = {};
-    std::optional<bool> acks_late = {}, reject_on_worker_lost = {}, ignore_result = {}, track_started = {};
+    std::string_view queue = {};                       // where its jobs wait; "default"
+    std::optional<int> priority = {};                  // 0-9; in its queue 9 goes first; 0
+    std::optional<int> max_retries = {};               // failed attempts that are made again; 3
+    std::optional<time> default_retry_delay = {};      // until the next attempt, without backoff; 180 s
+    std::vector<std::string> autoretry_for = {};       // error types, as their C++ names; empty: any
+    std::vector<std::string> dont_autoretry_for = {};  // likewise; stronger than autoretry_for
+    std::optional<time> retry_backoff = {};  // the first delay; each further is twice the one before; none
+    std::optional<time> retry_backoff_max = {};  // the longest of these delays; 600 s
+    std::optional<bool> retry_jitter = {};       // with backoff: a random delay between 0 and that; true
+    std::optional<time> soft_time_limit = {};    // then check() throws; shorter than time_limit; none
+    std::optional<time> time_limit = {};         // then its process is killed; not with in_process; none
+    std::optional<time> expires = {};         // revoked when it has not begun so long after its enqueue; none
+    std::optional<time> result_expires = {};  // how long its result is kept; the server's job-result-ttl
+    std::optional<bool> acks_late = {};       // false: its worker's death is a failure; true: it runs again
+    std::optional<bool> reject_on_worker_lost = {};  // its worker's first death makes it a dead letter; false
+    std::optional<bool> ignore_result = {};          // what it returns is not kept; false
+    std::optional<bool> track_started = {};          // the state STARTED is told as it begins; false
     std::optional<bool> in_process = {};  // on a thread of the server's: for what is quick and cannot crash
     std::string_view rate_limit = {};     // "10/s", for the whole server
     std::optional<int> concurrency_limit = {};  // how many run at once, in the whole server
     std::string_view limit_by = {};  // a keyword argument: these limits hold for each of its values
-    // JSON Schema: other arguments are refused at enqueue. Where the function says its arguments' types,
-    // args_schema is made of them.
-    json args_schema = {}, kwargs_schema = {};
+    // JSON Schema: other arguments are refused at enqueue. Where the function says its arguments' types, this
+    // one is made of them.
+    json args_schema = {};
+    json kwargs_schema = {};  // likewise, of the keyword arguments
 
+    // The JSON object that the server is told.
     std::string dump() const;
 };
 
@@ -67,11 +74,13 @@ struct TaskOptions {
 // code (as Celery does in Python), so a task that runs long calls check() at moments that suit it.
 class SoftTimeLimitExceeded : public std::runtime_error {
   public:
+    // By Job::check() and Job::wait().
     SoftTimeLimitExceeded() : std::runtime_error("the soft time limit is over") {}
 };
 // Thrown by Job::check(): somebody cancelled the job. It is revoked whatever the task does then.
 class JobCancelled : public std::runtime_error {
   public:
+    // By Job::check() and Job::wait().
     JobCancelled() : std::runtime_error("the job was cancelled") {}
 };
 // Arguments that do not fit the task's function. A failure that is not retried.
@@ -117,30 +126,36 @@ inline std::pair<std::string, std::string> current_error() {
 // One attempt of a job, for its task's function. Any thread, until that function returned.
 class Job {
   public:
+    // @cond By the SDK, for the call of the task's function.
     Job(const Host& host, madang_job* handle) noexcept : host_(&host), handle_(handle) {}
+    // @endcond
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
 
-    std::string_view id() const noexcept { return get(MADANG_JOB_ID); }
-    std::string_view task() const noexcept { return get(MADANG_JOB_TASK); }
-    std::string_view queue() const noexcept { return get(MADANG_JOB_QUEUE); }
+    std::string_view id() const noexcept { return get(MADANG_JOB_ID); }      // the same for all its attempts
+    std::string_view task() const noexcept { return get(MADANG_JOB_TASK); }  // its name, as registered
+    std::string_view queue() const noexcept { return get(MADANG_JOB_QUEUE); }  // where it waited
+    // Of the request that it came from, or "".
     std::string_view correlation_id() const noexcept { return get(MADANG_JOB_CORRELATION_ID); }
     // W3C, for the headers of what it asks others; "": not traced.
     std::string_view traceparent() const noexcept { return get(MADANG_JOB_TRACEPARENT); }
+    // Of the job before it in its workflow, or that enqueued it; or "".
     std::string_view parent_id() const noexcept { return get(MADANG_JOB_PARENT_ID); }
+    // Of its workflow's first job; its own where it stands alone.
     std::string_view root_id() const noexcept { return get(MADANG_JOB_ROOT_ID); }
-    json args() const { return parsed(MADANG_JOB_ARGS, json::array()); }
-    json kwargs() const { return parsed(MADANG_JOB_KWARGS, json::object()); }
-    json headers() const { return parsed(MADANG_JOB_HEADERS, json::object()); }
-    // Attempts before this one: that failed, and whose worker died.
+    json args() const { return parsed(MADANG_JOB_ARGS, json::array()); }         // an array; parsed each time
+    json kwargs() const { return parsed(MADANG_JOB_KWARGS, json::object()); }    // an object; likewise
+    json headers() const { return parsed(MADANG_JOB_HEADERS, json::object()); }  // an object; likewise
+    // Attempts before this one that failed, and were made again.
     std::int64_t retries() const noexcept { return number(MADANG_JOB_RETRIES); }
-    std::int64_t losses() const noexcept { return number(MADANG_JOB_LOSSES); }
+    std::int64_t losses() const noexcept { return number(MADANG_JOB_LOSSES); }            // whose worker died
     std::int64_t max_retries() const noexcept { return number(MADANG_JOB_MAX_RETRIES); }  // -1: for ever
-    std::int64_t deadline_ms() const noexcept {
-        return number(MADANG_JOB_DEADLINE_MS);
-    }  // Unix time; 0: none
+    // Unix time in milliseconds at which it is killed; 0: never.
+    std::int64_t deadline_ms() const noexcept { return number(MADANG_JOB_DEADLINE_MS); }
 
+    // Whether somebody cancelled it: it is revoked whatever it does then. Never blocks.
     bool cancelled() const noexcept { return jobs_table().job_stop(handle_) == MADANG_JOB_CANCELLED; }
+    // Whether its soft time limit is over, and it is not cancelled. Never blocks.
     bool soft_limit_exceeded() const noexcept {
         return jobs_table().job_stop(handle_) == MADANG_JOB_SOFT_LIMIT;
     }
@@ -152,39 +167,44 @@ class Job {
             handle_, static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0))));
     }
 
-    // Told to whom the job notifies. False: not this one.
+    // Told to whom the job notifies; reports that come faster than they can be told are merged. Throws Error:
+    // more than the server's job-result-bytes.
     bool progress(const json& value) {
         return detail::done(jobs_table().job_progress(handle_, detail::to_abi(value.dump())), "progress");
     }
     // What the attempt before this one saved, or "".
     std::string_view checkpoint() const noexcept { return get(MADANG_JOB_CHECKPOINT); }
+    // The same of save_json; null.
     json checkpoint_json() const { return parsed(MADANG_JOB_CHECKPOINT, nullptr); }
-    // Kept when it returns: the next attempt finds it. Throws Error; its status MADANG_CLOSED: the lease is
-    // lost, another worker has the job.
+    // Blocks; kept when it returns: the next attempt finds it. At most the server's job-checkpoint-bytes.
+    // Throws Error; its status MADANG_CLOSED: the lease is lost, another worker has the job.
     void save(std::string_view data) {
         const auto status = jobs_table().job_checkpoint(handle_, detail::to_abi(data));
         if (status != MADANG_OK) detail::refuse(status, "save", {});
     }
+    // Likewise, for checkpoint_json.
     void save_json(const json& value) { save(value.dump()); }
 
-    // These end the function (they throw what is not a std::exception). Within a handler of an exception,
-    // that one is the reason that is kept. Again, whatever the error; nothing: after the delay that the
-    // options say. The options' max_retries counts.
+    // -- These end the function: they throw what is not a std::exception. Within a handler of an exception,
+    // that one is the reason that is kept.
+
+    // Ends the function (throws). Again, whatever the error; without a time, after the delay that the options
+    // say. The options' max_retries counts.
     [[noreturn]] void retry(std::optional<std::chrono::milliseconds> after = {},
                             std::string_view why = {}) const {
         end(MADANG_JOB_RETRY, "Retry", why, after ? after->count() : -1);
     }
-    // To the dead letters; with a time, back to its queue after so long.
+    // Ends the function (throws). To the dead letters; with a time, back to its queue after so long.
     [[noreturn]] void reject(std::string_view why = {},
                              std::optional<std::chrono::milliseconds> requeue = {}) const {
         end(MADANG_JOB_REJECT, "Reject", why, requeue ? requeue->count() : -1);
     }
-    // No result, no further step.
+    // Ends the function (throws). No result, no further step.
     [[noreturn]] void ignore() const { throw detail::Ending{MADANG_JOB_IGNORE, {}, {}}; }
 
-    Layer layer() const noexcept { return Layer(*host_); }
-    Jobs jobs() const { return Jobs(*host_); }  // this job is their parent
-    const Host& host() const noexcept { return *host_; }
+    Layer layer() const noexcept { return Layer(*host_); }  // as the plugin's: answers on any thread
+    Jobs jobs() const { return Jobs(*host_); }              // this job is their parent
+    const Host& host() const noexcept { return *host_; }    // the server's functions
 
   private:
     const madang_jobs& jobs_table() const noexcept { return *host_->jobs; }

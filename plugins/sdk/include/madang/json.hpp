@@ -12,7 +12,7 @@
 
 namespace madang {
 
-using json = nlohmann::json;
+using json = nlohmann::json;  // of the nlohmann/json that the plugin is built with
 
 // Text that is not JSON, or is nested deeper than max_json_depth.
 class JsonError : public std::runtime_error {
@@ -47,6 +47,7 @@ inline bool nested_deeper_than(std::string_view text, std::size_t limit) noexcep
     return false;
 }
 
+// @cond The names of this version of nlohmann/json.
 #define MADANG_TEXT_OF(x) #x
 #define MADANG_TEXT_OF_VALUE(x) MADANG_TEXT_OF(x)
 // nlohmann's inline namespace names its version and the macros that change its layout. The parsed form is
@@ -66,10 +67,12 @@ inline constexpr char json_key[] = MADANG_JSON_LAYOUT "::json";
 #undef MADANG_JSON_LAYOUT
 #undef MADANG_TEXT_OF_VALUE
 #undef MADANG_TEXT_OF
+// @endcond
 
 }  // namespace detail
 
-inline json parse_json(std::string_view text) {  // throws JsonError
+// Throws JsonError.
+inline json parse_json(std::string_view text) {
     if (detail::nested_deeper_than(text, max_json_depth)) throw JsonError("JSON nested too deeply");
     json value = json::parse(text, nullptr, false);
     if (value.is_discarded()) throw JsonError("not JSON");
@@ -90,7 +93,9 @@ inline const json& json_of(PayloadRef payload) {
     if (parsed == nullptr) throw JsonError("not JSON");
     return *static_cast<const json*>(parsed);
 }
+// An event's payload: see json_of(PayloadRef).
 inline const json& json_of(const Event& event) { return json_of(event.payload()); }
+// A publication's data: see json_of(PayloadRef).
 inline const json& json_of(const Publication& what) { return json_of(what.payload()); }
 
 // A view's body. Not JSON: 400.
@@ -111,6 +116,7 @@ inline json json_of(const RpcCall& call) {
         throw RpcError(107, error.what());
     }
 }
+// An rpc call's answer.
 inline RpcResult rpc_result(const json& value) { return {value.dump()}; }
 
 // What the user's token or the session says; an empty object without one.
@@ -118,20 +124,22 @@ inline json claims_of(const Scope& scope) {
     const std::string_view text = scope.user().claims;
     return text.empty() ? json::object() : parse_json(text);
 }
+// The session, as Django has it; an empty object without one.
 inline json session_of(const Scope& scope) {
     return scope.session().empty() ? json::object() : parse_json(scope.session());
 }
 
+// application/json.
 inline Response json_response(const json& value, std::uint16_t status = 200) {
     return {status, {{"content-type", "application/json"}}, value.dump()};
 }
 
+// The event's payload, parsed once in this process however many handlers take it. Throws JsonError.
 template <>
 struct EventArgument<json> {
-    static const json& get(const Event& event) { return json_of(event); }
+    static const json& get(const Event& event) { return json_of(event); }  // borrowed for the call
 };
 
-// Events as Channels has them: an object whose "type" names the handler. The whole object is the payload.
 namespace detail {
 inline std::string_view type_of(const json& event) {
     const auto type = event.is_object() ? event.find("type") : event.end();
@@ -140,9 +148,12 @@ inline std::string_view type_of(const json& event) {
     return type->get_ref<const std::string&>();
 }
 }  // namespace detail
+// An event as Channels has it: an object whose "type" names the handler; the whole object is the payload.
+// False: a queue is full. Throws std::invalid_argument without a type, Error for a malformed name.
 inline bool group_send(const Layer& layer, std::string_view group, const json& event) {
     return layer.group_send(group, detail::type_of(event), event.dump());
 }
+// Likewise, to the consumer of that channel. False: there is none, too.
 inline bool channel_send(const Layer& layer, std::string_view channel, const json& event) {
     return layer.send(channel, detail::type_of(event), event.dump());
 }
@@ -151,20 +162,25 @@ inline bool channel_send(const Layer& layer, std::string_view channel, const jso
 template <class Base>
 class BasicJsonConsumer : public Base {
   public:
+    // A message, parsed. On the consumer's thread.
     virtual void receive_json(const json&) {}
     // A binary message, or text that is not JSON. As in Channels, where decoding raises, the connection is
     // closed with 1011; override it to answer instead. It is the client's fault, so it is not logged as the
     // plugin's error.
     virtual void receive_invalid(const Message&, std::string_view why) { this->close(1011, why); }
 
+    // As one text message. False: the connection is closed.
     bool send_json(const json& value) { return this->send(std::string_view(value.dump())); }
+    // madang::group_send by this consumer's layer.
     bool group_send(std::string_view group, const json& event) {
         return madang::group_send(this->layer(), group, event);
     }
+    // madang::channel_send by this consumer's layer.
     bool channel_send(std::string_view channel, const json& event) {
         return madang::channel_send(this->layer(), channel, event);
     }
 
+    // Calls receive_json or receive_invalid.
     void receive(const Message& message) override {
         if (!message.is_text()) return receive_invalid(message, "a binary message where JSON is expected");
         json content;
@@ -177,20 +193,22 @@ class BasicJsonConsumer : public Base {
     }
 
   protected:
-    virtual void receive_content(const json& content) {
-        receive_json(content);
-    }  // where a schema stands between
+    // Where a schema stands between.
+    virtual void receive_content(const json& content) { receive_json(content); }
 };
 
-using JsonConsumer = BasicJsonConsumer<Consumer>;
-using SyncJsonConsumer = BasicJsonConsumer<SyncConsumer>;
+using JsonConsumer = BasicJsonConsumer<Consumer>;          // on the connection's loop: must not block
+using SyncJsonConsumer = BasicJsonConsumer<SyncConsumer>;  // on a thread of the pool: may block
 
 // Reads the plugin's section of the configuration; throws with the key's name when a value has the wrong
 // type, and in finish() when the section has a key that nobody asked for.
 class Config {
   public:
+    // Of MADANG_PLUGIN's block; copies what it reads.
     explicit Config(const Plugin& plugin) : values_(parse_json(plugin.config_text())) {}
 
+    // The key's value, or fallback when the section has none. Throws std::invalid_argument: a value of
+    // another type, or a negative one for an unsigned Value.
     template <class Value>
     Value get(const std::string& key, Value fallback) {
         known_.insert(key);
@@ -205,6 +223,7 @@ class Config {
             throw std::invalid_argument(key + ": " + error.what());
         }
     }
+    // After the last get. Throws std::invalid_argument, naming it, for a key that nobody asked for.
     void finish() const {
         for (const auto& item : values_.items()) {
             if (known_.contains(item.key())) continue;

@@ -18,11 +18,12 @@ concept JsonValue = requires(const Type& value) {
     { value.dump() } -> std::convertible_to<std::string>;
 };
 
-// Answers of plugin.layer() come on any thread and must not block there. Answers of a consumer's layer() come
-// on the consumer's own thread, and not after it is gone; so only the consumer itself may ask that one for
-// answers.
+// What sends and asks, without a connection of its own. Answers of plugin.layer() come on any thread and must
+// not block there. Answers of a consumer's layer() come on the consumer's own thread, and not after it is
+// gone; so only the consumer itself may ask that one for answers.
 class Layer {
   public:
+    // By the SDK's layer() functions.
     explicit Layer(const Host& host, madang_connection* connection = nullptr) noexcept
         : host_(&host), connection_(connection) {}
 
@@ -34,6 +35,7 @@ class Layer {
                                                   payload.handle()),
                             "group_send", group);
     }
+    // The same, of bytes that are copied, once however many members there are.
     bool group_send(std::string_view group, std::string_view type, std::string_view bytes) const {
         return group_send(group, type, Payload(*host_, bytes));
     }
@@ -43,6 +45,7 @@ class Layer {
                                                     detail::to_abi(type), payload.handle()),
                             "send", channel);
     }
+    // The same, of bytes that are copied.
     bool send(std::string_view channel, std::string_view type, std::string_view bytes) const {
         return send(channel, type, Payload(*host_, bytes));
     }
@@ -52,6 +55,7 @@ class Layer {
 
     // One JSON value to the group's stream: into its history, if its namespace keeps one, and to every
     // member. Those who joined with Delivery::to_handler find it in their handler of "publication".
+    // done(const Published&), or none: when it is as durable as its namespace asks.
     template <class Done = std::nullptr_t>
     bool publish(std::string_view group, PayloadRef json, const PublishOptions& options = {},
                  Done done = nullptr) const {
@@ -76,11 +80,13 @@ class Layer {
             });
         }
     }
+    // The same, of a JSON text that is copied.
     template <class Done = std::nullptr_t>
     bool publish(std::string_view group, std::string_view json, const PublishOptions& options = {},
                  Done done = nullptr) const {
         return publish(group, PayloadRef(Payload(*host_, json)), options, std::move(done));
     }
+    // The same, of a nlohmann::json.
     template <JsonValue Value, class Done = std::nullptr_t>
     bool publish(std::string_view group, const Value& json, const PublishOptions& options = {},
                  Done done = nullptr) const {
@@ -112,6 +118,7 @@ class Layer {
                                                        drop);
         });
     }
+    // The first page.
     template <std::invocable<const Presence&> Done>
     bool presence(std::string_view group, Done done) const {
         return presence(group, PresenceQuery{}, std::move(done));
@@ -135,8 +142,9 @@ class Layer {
         });
     }
 
-    Payload payload(std::string_view bytes) const { return {*host_, bytes}; }  // copies
-    const Host& host() const noexcept { return *host_; }
+    // Copies, once, what is to be sent several times.
+    Payload payload(std::string_view bytes) const { return {*host_, bytes}; }
+    const Host& host() const noexcept { return *host_; }  // the server's functions
 
   private:
     // The server takes the context only when it accepts.

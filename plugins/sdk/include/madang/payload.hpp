@@ -13,8 +13,10 @@ namespace madang {
 // passes it.
 class PayloadRef {
   public:
+    // Of a handle that the ABI passed; takes no reference.
     PayloadRef(const Host& host, madang_payload* handle) noexcept : host_(&host), handle_(handle) {}
 
+    // All of them, without a copy; valid as this is.
     std::string_view bytes() const noexcept { return detail::from_abi(host_->api.payload_bytes(handle_)); }
     // The form that make(bytes) gave on the first call anywhere in this process with the same key; null when
     // it could not be made. Lives as long as the payload. make and destroy must not throw; the key must name
@@ -23,8 +25,8 @@ class PayloadRef {
         return host_->api.payload_parsed(handle_, key, make, destroy);
     }
 
-    const Host& host() const noexcept { return *host_; }
-    madang_payload* handle() const noexcept { return handle_; }
+    const Host& host() const noexcept { return *host_; }         // whose functions handle() is for
+    madang_payload* handle() const noexcept { return handle_; }  // for the ABI's functions
 
   private:
     const Host* host_;
@@ -35,12 +37,15 @@ class PayloadRef {
 // assignable and destructible.
 class Payload {
   public:
-    Payload(const Host& host, std::string_view bytes)  // copies
+    // Copies the bytes.
+    Payload(const Host& host, std::string_view bytes)
         : ref_(host, host.api.payload_new(host.handle, detail::to_abi(bytes))) {}
-    explicit Payload(PayloadRef ref) noexcept : ref_(ref) { retain(); }
-    Payload(const Payload& other) noexcept : ref_(other.ref_) { retain(); }
+    explicit Payload(PayloadRef ref) noexcept : ref_(ref) { retain(); }      // keeps what was borrowed
+    Payload(const Payload& other) noexcept : ref_(other.ref_) { retain(); }  // one reference more
+    // Takes over its reference.
     Payload(Payload&& other) noexcept
         : ref_(std::exchange(other.ref_, PayloadRef(other.ref_.host(), nullptr))) {}
+    // Gives its own reference up for the other's.
     Payload& operator=(Payload other) noexcept {
         std::swap(ref_, other.ref_);
         return *this;
@@ -49,7 +54,7 @@ class Payload {
         if (ref_.handle() != nullptr) ref_.host().api.payload_release(ref_.handle());
     }
 
-    std::string_view bytes() const noexcept { return ref_.bytes(); }
+    std::string_view bytes() const noexcept { return ref_.bytes(); }  // valid as long as a reference to it
     operator PayloadRef() const noexcept { return ref_; }  // NOLINT: borrowing is what everybody does with it
 
   private:

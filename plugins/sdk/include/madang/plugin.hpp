@@ -22,30 +22,33 @@
 
 namespace madang {
 
+// What is done with a client that reads too slowly: when more than outbox_bytes wait for it.
 enum class OutboxPolicy : std::uint8_t {
-    server_default = MADANG_OUTBOX_DEFAULT,
-    disconnect = MADANG_OUTBOX_DISCONNECT,
-    drop_oldest = MADANG_OUTBOX_DROP_OLDEST,
-    latest_only = MADANG_OUTBOX_LATEST_ONLY
+    server_default = MADANG_OUTBOX_DEFAULT,   // the server's option
+    disconnect = MADANG_OUTBOX_DISCONNECT,    // close 3008
+    drop_oldest = MADANG_OUTBOX_DROP_OLDEST,  // unsent publications make room, oldest first; counted
+    latest_only = MADANG_OUTBOX_LATEST_ONLY   // of the unsent publications only the newest stays; counted
 };
 
+// permessage-deflate, RFC 7692: spares the network, costs CPU and memory.
 enum class Deflate : std::int8_t { off = -1, server_default = 0, when_offered = 1 };
 
-inline constexpr std::uint32_t unlimited = UINT32_MAX;
+inline constexpr std::uint32_t unlimited = UINT32_MAX;  // of RouteOptions::messages_per_second
 
 // What one route has otherwise than the server; 0 or empty: the server's option of the same name.
 struct RouteOptions {
-    std::chrono::milliseconds handler_budget{0};
-    std::uint64_t max_message_bytes = 0;
-    std::uint64_t outbox_bytes = 0;
-    OutboxPolicy outbox_policy = OutboxPolicy::server_default;
-    std::uint32_t messages_per_second = 0;  // madang::unlimited
-    std::uint32_t message_burst = 0;
-    Deflate deflate = Deflate::server_default;
-    std::string_view subprotocols = {};     // comma-separated, preferred first
-    std::string_view allowed_origins = {};  // comma-separated patterns
+    std::chrono::milliseconds handler_budget{0};  // a handler that takes longer is logged and counted
+    std::uint64_t max_message_bytes = 0;          // larger messages: close 1009
+    std::uint64_t outbox_bytes = 0;               // unsent bytes kept for a slow client, then outbox_policy
+    OutboxPolicy outbox_policy = OutboxPolicy::server_default;  // for a client that reads too slowly
+    std::uint32_t messages_per_second = 0;      // per connection; more: close 3013; madang::unlimited
+    std::uint32_t message_burst = 0;            // so many at once are no breach of messages_per_second
+    Deflate deflate = Deflate::server_default;  // compression, where the client offers it
+    std::string_view subprotocols = {};         // comma-separated, preferred first
+    std::string_view allowed_origins = {};      // comma-separated patterns; other pages' handshakes: 403
 };
 
+// Where a view, an rpc or a message handler runs.
 enum class ViewKind : std::uint8_t {
     async = MADANG_ASYNC,  // on the connection's loop: must not block
     sync = MADANG_SYNC     // on a thread of the pool: may block
@@ -105,9 +108,15 @@ std::shared_ptr<void> register_task(const Host& host, std::string_view name, Cal
                                     const TaskOptions& options);
 }  // namespace detail
 
+// What MADANG_PLUGIN's block registers with, on the thread that loads plugins, before the server listens. It
+// stays until the server has drained; layer(), jobs(), log() and host() then are for any thread. Every
+// function that registers throws Error when the server refuses: a malformed pattern or name, one that is
+// taken, or too late.
 class Plugin {
   public:
+    // @cond By MADANG_PLUGIN, and the test kit.
     Plugin(madang_host* handle, const madang_host_api& api) : host_(handle, api) {}
+    // @endcond
     Plugin(const Plugin&) = delete;
     Plugin& operator=(const Plugin&) = delete;
 
@@ -175,10 +184,12 @@ class Plugin {
         views_.push_back(std::move(entry));
         return *this;
     }
+    // A view of GET, without options.
     template <class Callable>
     Plugin& get(std::string_view pattern, Callable callable, ViewKind kind = ViewKind::async) {
         return view("GET", pattern, std::move(callable), kind);
     }
+    // A view of POST, without options.
     template <class Callable>
     Plugin& post(std::string_view pattern, Callable callable, ViewKind kind = ViewKind::async) {
         return view("POST", pattern, std::move(callable), kind);
@@ -192,6 +203,7 @@ class Plugin {
                    name, "declare_namespace");
         return *this;
     }
+    // The same, of a nlohmann::json.
     template <JsonValue Value>
     Plugin& declare_namespace(std::string_view name, const Value& json) {
         return declare_namespace(name, std::string_view(json.dump()));
@@ -255,12 +267,14 @@ class Plugin {
     std::string_view config_text() const noexcept {
         return detail::from_abi(host_.api.config_json(host_.handle));
     }
-    const Host& host() const noexcept { return host_; }
-    Layer layer() const noexcept { return Layer(host_); }
+    const Host& host() const noexcept { return host_; }    // the server's functions
+    Layer layer() const noexcept { return Layer(host_); }  // answers come on any thread and must not block
+    // Needs <madang/jobs.hpp>. Answers come on any thread and must not block.
     template <class Type = Jobs>
     Type jobs() const {
         return Type(host_);
     }
+    // event: a stable name for machines ("room_refused"); message: for people.
     void log(Level level, std::string_view event, std::string_view message) const noexcept {
         host_.log(level, event, message);
     }
@@ -312,10 +326,11 @@ class Plugin {
     std::vector<std::shared_ptr<void>> tasks_;
 };
 
+// What MADANG_PLUGIN takes.
 struct PluginInfo {
-    const char* id;       // [a-z0-9_-]{1,64}, unique among the loaded plugins
-    const char* version;  // "1.2.0"
-    const char* summary = nullptr;
+    const char* id;                 // [a-z0-9_-]{1,64}, unique among the loaded plugins
+    const char* version;            // "1.2.0"
+    const char* summary = nullptr;  // one line about it, in the admin API
 };
 
 namespace detail {

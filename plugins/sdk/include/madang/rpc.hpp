@@ -15,37 +15,42 @@ namespace madang {
 
 // A call's answer: one JSON value, or nothing. <madang/json.hpp> has rpc_result(json).
 struct RpcResult {
-    std::string json;
+    std::string json;  // "": nothing
 };
 
 // Thrown by a handler: the client gets code (400-1999 are the plugin's own) and message. Any other exception
 // is answered 100 and logged.
 class RpcError : public std::runtime_error {
   public:
+    // message: for the client's people; of a code below 400 it is the client protocol's own.
     RpcError(std::uint32_t code, const std::string& message) : std::runtime_error(message), code_(code) {}
-    std::uint32_t code() const noexcept { return code_; }
+    std::uint32_t code() const noexcept { return code_; }  // as given
 
   private:
     std::uint32_t code_;
 };
 
-// Valid until it is answered.
+// What a client calls, or a message of its. Valid until it is answered, a message until its handler returned;
+// any thread.
 class RpcCall {
   public:
+    // By the SDK, of what the ABI passed.
     RpcCall(const Host& host, madang_rpc* handle) noexcept : host_(&host), handle_(handle) {}
 
-    std::string_view method() const noexcept { return get(MADANG_RPC_METHOD); }
-    std::string_view data() const noexcept { return get(MADANG_RPC_DATA); }  // JSON or ""
-    std::string_view client() const noexcept { return get(MADANG_RPC_CLIENT); }
-    std::string_view user() const noexcept { return get(MADANG_RPC_USER); }  // "" for an anonymous user
+    std::string_view method() const noexcept { return get(MADANG_RPC_METHOD); }  // "" for a message
+    std::string_view data() const noexcept { return get(MADANG_RPC_DATA); }      // JSON or ""
+    std::string_view client() const noexcept { return get(MADANG_RPC_CLIENT); }  // the connection's id
+    std::string_view user() const noexcept { return get(MADANG_RPC_USER); }      // "" for an anonymous user
+    // Of its token: JSON or "".
     std::string_view conn_info() const noexcept { return get(MADANG_RPC_CONN_INFO); }
+    // "websocket", "http_stream", "sse".
     std::string_view transport() const noexcept { return get(MADANG_RPC_TRANSPORT); }
-    ClientInfo info() const noexcept { return {client(), user(), conn_info()}; }
+    ClientInfo info() const noexcept { return {client(), user(), conn_info()}; }  // for PublishOptions::info
     // Of the HTTP request with which the client came; empty when that is not known.
     Scope scope() const noexcept { return {*host_, host_->streams->rpc_scope(handle_)}; }
-    Layer layer() const noexcept { return Layer(*host_); }
-    const Host& host() const noexcept { return *host_; }
-    madang_rpc* handle() const noexcept { return handle_; }
+    Layer layer() const noexcept { return Layer(*host_); }   // as the plugin's: answers on any thread
+    const Host& host() const noexcept { return *host_; }     // the server's functions
+    madang_rpc* handle() const noexcept { return handle_; }  // for the ABI's functions
 
   private:
     std::string_view get(madang_rpc_field field) const noexcept {
@@ -59,12 +64,16 @@ class RpcCall {
 // call.
 class RpcReply {
   public:
+    // @cond By the SDK, once per call.
     explicit RpcReply(const RpcCall& call) : state_(std::make_shared<State>(call)) {}
+    // @endcond
 
+    // Answers; nothing happens the second time.
     void operator()(const RpcResult& result) const {
         if (state_->used.exchange(true)) return;
         (void)streams().rpc_reply(state_->call.handle(), detail::to_abi(result.json));
     }
+    // Answers as RpcError does; nothing happens the second time.
     void fail(std::uint32_t code, std::string_view message) const noexcept { state_->fail(code, message); }
 
   private:

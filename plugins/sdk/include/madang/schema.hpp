@@ -3,8 +3,8 @@
 //     class OrderConsumer : public madang::SchemaConsumer<OrderConsumer> {
 //       public:
 //         static constexpr std::string_view schema = R"({"type": "object", "required": ["item"]})";
-//         static constexpr madang::OnViolation on_violation = madang::OnViolation::keep;  // close is the
-//         default void receive_json(const madang::json& order) override { … }  // only what fits the schema
+//         static constexpr auto on_violation = madang::OnViolation::keep;  // close is the default
+//         void receive_json(const madang::json& order) override { … }      // only what fits the schema
 //     };
 #pragma once
 
@@ -30,11 +30,10 @@
 
 namespace madang {
 
-enum class OnViolation : std::uint8_t {
-    close,
-    keep
-};  // after the answer: close with 1008, or keep the connection
+// After the answer: close with 1008, or keep the connection.
+enum class OnViolation : std::uint8_t { close, keep };
 
+// What does not fit a schema.
 struct Violation {
     std::string field;    // JSON Pointer (RFC 6901); "" is the whole message
     std::string message;  // for people
@@ -46,11 +45,12 @@ class Schema {
     // At most so many violations of one message are named, each in at most so many bytes: an answer to a bad
     // message must not be larger than need be.
     static constexpr std::size_t max_violations = 20;
-    static constexpr std::size_t max_text_bytes = 200;
+    static constexpr std::size_t max_text_bytes = 200;  // of each text of a violation; longer ones end in "…"
     // std::regex recurses once per character: where the schema has a pattern, longer strings are violations.
     static constexpr std::size_t max_pattern_bytes = 4096;
 
-    explicit Schema(std::string_view text) {  // throws std::invalid_argument when it is no schema
+    // Throws std::invalid_argument when it is no schema.
+    explicit Schema(std::string_view text) {
         try {
             const json document = parse_json(text);
             has_pattern_ = uses_pattern(document);
@@ -61,6 +61,7 @@ class Schema {
         }
     }
 
+    // Empty: it fits.
     std::vector<Violation> violations(const json& value) const {
         std::vector<Violation> found;
         if (has_pattern_) find_long_strings(value, "", found);
@@ -161,16 +162,19 @@ class Schema {
 template <class Derived, class Base = JsonConsumer>
 class SchemaConsumer : public Base {
   public:
-    static constexpr OnViolation on_violation = OnViolation::close;
+    static constexpr OnViolation on_violation = OnViolation::close;  // Derived may have its own
+    // Derived::schema, compiled once. Throws std::invalid_argument when it is no schema.
     static const Schema& compiled_schema() {
         static const Schema schema(Derived::schema);
         return schema;
     }
     static void check_class() { compiled_schema(); }  // a wrong schema is refused when the plugin is loaded
 
+    // Answered as a violation of the whole message.
     void receive_invalid(const Message&, std::string_view why) override { answer({{"", std::string(why)}}); }
 
   protected:
+    // Calls receive_json with what fits.
     void receive_content(const json& content) override {
         const std::vector<Violation> violations = compiled_schema().violations(content);
         if (violations.empty()) {

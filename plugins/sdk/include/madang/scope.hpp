@@ -16,21 +16,24 @@
 
 namespace madang {
 
+// A header, or a route's argument.
 struct Pair {
-    std::string_view name;
-    std::string_view value;
+    std::string_view name;   // a header's in lower case
+    std::string_view value;  // as received
 };
 
+// One end of a connection.
 struct Address {
-    std::string_view address;
-    std::uint16_t port = 0;
+    std::string_view address;  // "203.0.113.9", "2001:db8::9"
+    std::uint16_t port = 0;    // 0: not known, since a proxy spoke for the client
 };
 
+// What stands in a route's <uuid:x>.
 struct Uuid {
-    std::array<std::uint8_t, 16> bytes{};
-    friend bool operator==(const Uuid&, const Uuid&) = default;
+    std::array<std::uint8_t, 16> bytes{};                        // in the order of the text
+    friend bool operator==(const Uuid&, const Uuid&) = default;  // by bytes
 
-    // 8-4-4-4-12 hexadecimal digits, as <uuid:x> takes them.
+    // 8-4-4-4-12 hexadecimal digits, as <uuid:x> takes them, in either case. Nothing when it is none.
     static std::optional<Uuid> parse(std::string_view text) noexcept {
         if (text.size() != 36) return std::nullopt;
         Uuid result;
@@ -49,10 +52,11 @@ struct Uuid {
     }
 };
 
+// Who the client is, by its token, its session or the backend.
 struct User {
-    std::string_view id;      // "" for an anonymous user
-    std::string_view claims;  // a JSON object, "" for an anonymous user
-    bool authenticated() const noexcept { return !id.empty(); }
+    std::string_view id;                                         // "" for an anonymous user
+    std::string_view claims;                                     // a JSON object, "" for an anonymous user
+    bool authenticated() const noexcept { return !id.empty(); }  // not anonymous
 };
 
 namespace detail {
@@ -98,31 +102,37 @@ void split(std::string_view text, char separator, Each each) {
 
 }  // namespace detail
 
+// A connection's or request's facts: see the head of this file.
 class Scope {
   public:
+    // Of a handle that the ABI passed.
     Scope(const Host& host, const madang_scope* handle) noexcept : host_(&host), handle_(handle) {}
 
     std::string_view type() const noexcept { return get(MADANG_SCOPE_TYPE); }  // "websocket" or "http"
-    std::string_view http_version() const noexcept { return get(MADANG_SCOPE_HTTP_VERSION); }
-    std::string_view method() const noexcept { return get(MADANG_SCOPE_METHOD); }
+    std::string_view http_version() const noexcept { return get(MADANG_SCOPE_HTTP_VERSION); }  // "1.1"
+    std::string_view method() const noexcept { return get(MADANG_SCOPE_METHOD); }  // "GET", "POST", ...
+    // "ws", "wss", "http", "https"; behind a trusted proxy what it says.
     std::string_view scheme() const noexcept { return get(MADANG_SCOPE_SCHEME); }
-    std::string_view path() const noexcept {
-        return get(MADANG_SCOPE_PATH);
-    }  // percent-decoded, without the query
+    // Percent-decoded once, without the query.
+    std::string_view path() const noexcept { return get(MADANG_SCOPE_PATH); }
+    // As received, without the query.
     std::string_view raw_path() const noexcept { return get(MADANG_SCOPE_RAW_PATH); }
+    // As received, without '?'; query() has it decoded.
     std::string_view query_string() const noexcept { return get(MADANG_SCOPE_QUERY_STRING); }
-    std::string_view root_path() const noexcept { return get(MADANG_SCOPE_ROOT_PATH); }
+    std::string_view root_path() const noexcept { return get(MADANG_SCOPE_ROOT_PATH); }  // "" today
+    // Of the request or handshake (X-Request-ID), as it stands in the server's log.
     std::string_view request_id() const noexcept { return get(MADANG_SCOPE_REQUEST_ID); }
+    // Who came; behind a trusted proxy the client, not the proxy.
     Address client() const noexcept { return address(MADANG_SCOPE_CLIENT_ADDRESS, MADANG_SCOPE_CLIENT_PORT); }
+    // Where it came to.
     Address server() const noexcept { return address(MADANG_SCOPE_SERVER_ADDRESS, MADANG_SCOPE_SERVER_PORT); }
+    // As of the handshake or request.
     User user() const noexcept { return {get(MADANG_SCOPE_USER_ID), get(MADANG_SCOPE_USER_JSON)}; }
-    std::string_view session() const noexcept {
-        return get(MADANG_SCOPE_SESSION_JSON);
-    }  // a JSON object, or ""
+    // A JSON object, or "" without a session.
+    std::string_view session() const noexcept { return get(MADANG_SCOPE_SESSION_JSON); }
 
-    std::vector<Pair> headers() const {
-        return list(MADANG_SCOPE_HEADERS);
-    }  // names in lower case, as received
+    // In the order received, names in lower case.
+    std::vector<Pair> headers() const { return list(MADANG_SCOPE_HEADERS); }
     // The first of that name, in any case; "" without one.
     std::string_view header(std::string_view name) const noexcept {
         const std::size_t count = host_->api.scope_count(handle_, MADANG_SCOPE_HEADERS);
@@ -132,7 +142,8 @@ class Scope {
         }
         return {};
     }
-    std::vector<std::string_view> subprotocols() const {  // as offered, the client's favourite first
+    // As offered, the client's favourite first.
+    std::vector<std::string_view> subprotocols() const {
         std::vector<std::string_view> result;
         for (const Pair& pair : list(MADANG_SCOPE_SUBPROTOCOLS)) result.push_back(pair.name);
         return result;
@@ -171,15 +182,15 @@ class Scope {
         });
         return result;
     }
-    std::optional<std::string> query(std::string_view name) const {  // the first of that name
+    // The first of that name, decoded.
+    std::optional<std::string> query(std::string_view name) const {
         for (auto& [key, value] : query())
             if (key == name) return std::move(value);
         return std::nullopt;
     }
 
     // url_route's kwargs: what stands in the route's <str:name>. Throws std::out_of_range when the route has
-    // none of that name. arg<std::int64_t>, arg<Uuid>: typed; throws std::invalid_argument when the text does
-    // not fit.
+    // none of that name.
     std::string_view arg(std::string_view name) const {
         const std::size_t count = host_->api.scope_count(handle_, MADANG_SCOPE_URL_ARGS);
         for (std::size_t i = 0; i < count; ++i) {
@@ -188,6 +199,8 @@ class Scope {
         }
         throw std::out_of_range("the route has no parameter '" + std::string(name) + "'");
     }
+    // Typed: arg<std::int64_t>, arg<Uuid>, any that a text can make. Throws std::invalid_argument, too, when
+    // the text does not fit.
     template <class Type>
     Type arg(std::string_view name) const {
         const std::string_view text = arg(name);
@@ -203,9 +216,10 @@ class Scope {
         throw std::invalid_argument("the route's parameter '" + std::string(name) +
                                     "' does not fit its type");
     }
+    // All of the route's arguments, in its order.
     std::vector<Pair> url_route() const { return list(MADANG_SCOPE_URL_ARGS); }
 
-    const Host& host() const noexcept { return *host_; }
+    const Host& host() const noexcept { return *host_; }  // the server's functions
 
   private:
     std::string_view get(madang_scope_field field) const noexcept {

@@ -19,26 +19,27 @@ namespace madang {
 // Another epoch: offsets count something else now. Offset 0: before the first publication, or nothing is
 // kept.
 struct Position {
-    std::string epoch;
-    std::uint64_t offset = 0;
-    friend bool operator==(const Position&, const Position&) = default;
+    std::string epoch;                                                   // which life of the stream
+    std::uint64_t offset = 0;                                            // which publication of that life
+    friend bool operator==(const Position&, const Position&) = default;  // the same place
 };
 
+// A member of a group.
 struct ClientInfo {
-    std::string_view client;  // a consumer's is its channel name
-    std::string_view user;    // "" for an anonymous user
-    std::string_view conn_info = {};
-    std::string_view chan_info = {};  // JSON or ""
+    std::string_view client;          // a consumer's is its channel name
+    std::string_view user;            // "" for an anonymous user
+    std::string_view conn_info = {};  // what its token says of the connection: JSON or ""
+    std::string_view chan_info = {};  // what its token says of it in this group: JSON or ""
 };
-using Tag = std::pair<std::string_view, std::string_view>;
+using Tag = std::pair<std::string_view, std::string_view>;  // name and value, of a publication
 
 // Why there is no answer: code 0: there is one. Otherwise as in the client protocol: 102 no such namespace,
 // 107 bad request, 108 history or presence is off, 112 the position is not kept any more, 503 busy, 530 the
 // disk is full, ...
 struct Answer {
-    std::uint32_t code = 0;
-    std::string_view message = {};
-    explicit operator bool() const noexcept { return code == 0; }
+    std::uint32_t code = 0;                                        // 0: there is an answer
+    std::string_view message = {};                                 // for people, of what went wrong
+    explicit operator bool() const noexcept { return code == 0; }  // there is an answer
 };
 
 namespace detail {
@@ -50,20 +51,22 @@ inline madang_client_info to_abi(const ClientInfo& who) noexcept {
 }
 }  // namespace detail
 
-// What was published to a group.
+// What was published to a group. Borrowed for the call that brings it.
 class Publication {
   public:
+    // By the SDK, of what the ABI passed.
     Publication(const Host& host, const madang_publication& what) noexcept : host_(&host), what_(what) {}
 
-    std::string_view bytes() const noexcept { return payload().bytes(); }
-    PayloadRef payload() const noexcept { return {*host_, what_.data}; }
-    std::uint64_t offset() const noexcept { return what_.offset; }   // 0: not kept
-    std::int64_t time_ms() const noexcept { return what_.time_ms; }  // Unix time
+    std::string_view bytes() const noexcept { return payload().bytes(); }  // one JSON value
+    PayloadRef payload() const noexcept { return {*host_, what_.data}; }   // to keep it, or to send it on
+    std::uint64_t offset() const noexcept { return what_.offset; }         // 0: not kept
+    std::int64_t time_ms() const noexcept { return what_.time_ms; }        // Unix time
     // Who published it; nothing: the server.
     std::optional<ClientInfo> info() const noexcept {
         if (what_.has_info == 0) return std::nullopt;
         return detail::from_abi(what_.info);
     }
+    // As given when it was published, in that order.
     std::vector<Tag> tags() const {
         std::vector<Tag> list;
         for (std::size_t i = 0; i < what_.tags_count; ++i)
@@ -76,48 +79,58 @@ class Publication {
     madang_publication what_;
 };
 
+// How something is published.
 struct PublishOptions {
     bool skip_history = false;              // live only
     std::string_view idempotency_key = {};  // again within 5 minutes: answered like the first, and not sent
     std::optional<ClientInfo> info = {};    // on whose behalf; nothing: the server's
-    std::vector<Tag> tags = {};
+    std::vector<Tag> tags = {};             // travel with it
 };
+// publish's answer.
 struct Published : Answer {
     Position position;  // {"", 0} where nothing is kept
 };
 
+// Which part of a group's history.
 struct HistoryQuery {
-    static constexpr std::uint64_t all = UINT64_MAX;
-    std::uint64_t limit = all;  // 0: the position only
-    bool reverse = false;       // newest first
-    std::optional<Position> since =
-        {};  // behind it (in reverse: before it); nothing: from the oldest (newest)
+    static constexpr std::uint64_t all = UINT64_MAX;  // of limit: all that is kept
+    std::uint64_t limit = all;                        // 0: the position only
+    bool reverse = false;                             // newest first
+    // Behind it (in reverse: before it), not itself; nothing: from the oldest (newest).
+    std::optional<Position> since = {};
 };
+// history's answer.
 struct History : Answer {
-    Position top;  // of the stream now
-    std::vector<Publication> publications;
+    Position top;                           // of the stream now
+    std::vector<Publication> publications;  // in the order asked for
 };
 
+// Which members of a group.
 struct PresenceQuery {
     std::uint64_t limit = 0;      // 0: 1000
     std::string_view after = {};  // the next page: the last client of the page before
 };
+// One who is there.
 struct Present {
-    ClientInfo who;
-    std::int64_t since_ms = 0;  // Unix time
+    ClientInfo who;             // the connection
+    std::int64_t since_ms = 0;  // Unix time at which it joined
 };
+// presence's answer: one page.
 struct Presence : Answer {
     std::vector<Present> clients;  // by client, ascending
     bool more = false;             // there is another page
 };
+// presence_stats' answer.
 struct PresenceStats : Answer {
-    std::uint64_t clients = 0;
-    std::uint64_t users = 0;  // several connections of one user are one; each anonymous connection is one
+    std::uint64_t clients = 0;  // connections
+    std::uint64_t users = 0;    // several connections of one user are one; each anonymous connection is one
 };
+// last_seen's answer.
 struct LastSeen : Answer {
+    // One who was there.
     struct User {
-        std::string_view user;
-        std::int64_t time_ms;  // Unix time at which the user's last connection left
+        std::string_view user;  // never "": anonymous users are not listed
+        std::int64_t time_ms;   // Unix time at which the user's last connection left
     };
     std::vector<User> users;  // newest first; who is there is not listed
 };

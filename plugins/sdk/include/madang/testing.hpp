@@ -24,21 +24,24 @@ namespace madang::testing {
 
 // A client of the client protocol that calls.
 struct Caller {
-    std::string user = {};
-    std::string client = "client-1";
-    std::string conn_info = {};
-    std::string transport = "websocket";
+    std::string user = {};                // "" for an anonymous user
+    std::string client = "client-1";      // the connection's id
+    std::string conn_info = {};           // of its token: JSON or ""
+    std::string transport = "websocket";  // or "http_stream", "sse"
 };
+// What it hears.
 struct RpcResponse {
     std::uint32_t code = 0;  // 0: answered; 104: no such method; 100: the handler failed
-    std::string message;
-    json data;
-    explicit operator bool() const noexcept { return code == 0; }
+    std::string message;     // of what went wrong
+    json data;               // the answer; null without any
+    explicit operator bool() const noexcept { return code == 0; }  // answered
 };
 
+// The server that a test has: one per test, on the test's thread. Its clock stands still but for advance().
 class Server {
   public:
     Server() = default;
+    // Ends every consumer, then destroys the plugins.
     ~Server() {
         core_.delay_answers({});
         core_.end_all();
@@ -53,6 +56,7 @@ class Server {
     void load(const json& config = json::object(), madang_plugin_entry_fn entry = &madang_plugin_entry) {
         load_entry(entry, config);
     }
+    // A built one, by its path (MADANG_TEST_PLUGIN), which stays loaded until the process ends.
     void load_file(const std::string& path, const json& config = json::object()) {
         void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never unloaded, as in the server
         if (library == nullptr) throw Failure(::dlerror());
@@ -68,6 +72,7 @@ class Server {
         setup(*plugins_.back());
         core_.run();  // background consumers start
     }
+    // A consumer's class alone, as Plugin::websocket.
     template <class Consumer, class... Arguments>
     void websocket(std::string_view pattern, const RouteOptions& options = {}, Arguments&&... arguments) {
         setup([&](Plugin& plugin) {
@@ -75,6 +80,7 @@ class Server {
         });
     }
 
+    // A background consumer's class alone, as Plugin::background; it starts at once.
     template <class Consumer, class... Arguments>
     void background(std::string_view channel, const BackgroundOptions& options = {},
                     Arguments&&... arguments) {
@@ -85,6 +91,7 @@ class Server {
 
     // The clock stands still but for this; timers fire in the order in which they are due.
     void advance(std::chrono::milliseconds time) { core_.advance(time); }
+    // As from outside, to all of the group.
     void group_send(std::string_view group, std::string_view type, const json& content) {
         core_.group_send(group, type, content.dump());
     }
@@ -120,14 +127,17 @@ class Server {
     }
     // Answers of publish, history, presence and last_seen come only when the clock was advanced by so much.
     void delay_answers(std::chrono::milliseconds delay) { core_.delay_answers(delay); }
-    // A client's rpc call, and a message of its.
+    // A client's call. Throws Failure when it is not answered within a second of real time.
     RpcResponse rpc(std::string_view method, const json& data = nullptr, const Caller& who = {});
+    // A client's message, which nobody answers.
     void message(const json& data, const Caller& who = {});
 
     // -- Jobs. A job that is due runs when the clock is advanced (by 0ms for what is due now), and so do its
     // retries and what follows it; delays are without their jitter. Not checked, as the server does: schemas,
-    // sizes, limits. With eager_jobs() a job runs in place, within the call that enqueues it, whatever its
-    // countdown, and so do its retries.
+    // sizes, limits.
+
+    // From here on a job runs in place, within the call that enqueues it, whatever its countdown, and so do
+    // its retries; not when the clock is advanced.
     void eager_jobs() { core_.jobs().eager = true; }
     // As from outside. The id, of a workflow as the server answers it. Throws Failure when it is refused.
     std::string enqueue(const Work& what) {
@@ -140,6 +150,7 @@ class Server {
         core_.run();
         return id;
     }
+    // What is known of it now. Throws Failure for an id that there is not.
     TestJob job(std::string_view id) {
         const auto* found = core_.jobs().find_or_null(id);
         if (found == nullptr) throw Failure("there is no job " + std::string(id));
@@ -153,7 +164,9 @@ class Server {
         return list;
     }
     // A job, also while it runs, from on_progress; or a workflow, by the id that it was answered with.
+    // False: it is over, or not known.
     bool cancel_job(std::string_view id) { return core_.jobs().cancel(id) != 0; }
+    // The job's next check() throws. Throws Failure unless it runs: call it from on_progress.
     void reach_soft_limit(std::string_view id) {
         auto* found = core_.jobs().find_or_null(id);
         if (found == nullptr || !found->runs) throw Failure("that job does not run");
@@ -161,7 +174,7 @@ class Server {
     }
     // Called at each report of progress, within the task's call.
     void on_progress(std::function<void(const TestJob&)> call) { core_.jobs().on_progress = std::move(call); }
-    // Those with `every` fire as the clock is advanced; any can be fired by hand.
+    // Now, as an operator may. As the clock is advanced, schedules fire by themselves.
     void fire_schedule(std::string_view name) {
         const auto found = core_.jobs().schedules.find(name);
         if (found == core_.jobs().schedules.end()) throw Failure("there is no schedule " + std::string(name));
@@ -169,13 +182,11 @@ class Server {
         core_.run();
     }
 
-    const std::vector<Report>& reports() const noexcept {
-        return core_.reports();
-    }  // what consumers failed with
-    std::vector<LogLine> logs() const { return core_.logs(); }
-    std::int64_t payloads_alive() const noexcept {
-        return core_.payloads_alive();
-    }  // 0, or a reference was leaked
+    // What consumers failed with, oldest first.
+    const std::vector<Report>& reports() const noexcept { return core_.reports(); }
+    std::vector<LogLine> logs() const { return core_.logs(); }  // what plugins logged, oldest first
+    // After the last client left: 0, or a reference was leaked.
+    std::int64_t payloads_alive() const noexcept { return core_.payloads_alive(); }
 
   private:
     friend class Communicator;
@@ -237,19 +248,23 @@ class ClientScope {
         scope_.fields[MADANG_SCOPE_USER_JSON] = claims.dump();
         return self();
     }
+    // As Django has it; without it there is none.
     Self& session(const json& session) {
         scope_.fields[MADANG_SCOPE_SESSION_JSON] = session.dump();
         return self();
     }
+    // One more; its name in any case.
     Self& header(std::string name, std::string_view value) {
         for (char& c : name)
             if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
         scope_.lists[MADANG_SCOPE_HEADERS].emplace_back(std::move(name), value);
         return self();
     }
+    // One more.
     Self& cookie(std::string_view name, std::string_view value) {
         return header("cookie", std::string(name).append("=").append(value));
     }
+    // Where it comes from; without it 127.0.0.1, port 50000.
     Self& client(std::string_view address, std::uint16_t port) {
         scope_.fields[MADANG_SCOPE_CLIENT_ADDRESS] = address;
         scope_.fields[MADANG_SCOPE_CLIENT_PORT] = std::to_string(port);
@@ -257,6 +272,7 @@ class ClientScope {
     }
 
   protected:
+    // @cond
     ClientScope(std::string_view type, std::string_view method, std::string_view scheme,
                 std::string_view target) {
         const auto question = target.find('?');
@@ -275,17 +291,19 @@ class ClientScope {
         client("127.0.0.1", 50'000);
     }
     detail::ScopeData scope_;
+    // @endcond
 
   private:
     Self& self() noexcept { return static_cast<Self&>(*this); }
 };
 
+// How a handshake was answered.
 struct Connected {
-    bool accepted = false;
-    std::string subprotocol;
+    bool accepted = false;     // the consumer accepted it
+    std::string subprotocol;   // given to accept, or the route's; "" without one
     Texts headers;             // given to accept
     std::uint16_t status = 0;  // 101; refused: 403, 404 (no route), 500 (failed); 0: no answer yet
-    explicit operator bool() const noexcept { return accepted; }
+    explicit operator bool() const noexcept { return accepted; }  // as accepted
 };
 
 // One client of one consumer. The server must outlive it.
@@ -293,18 +311,22 @@ class Communicator : public ClientScope<Communicator> {
   public:
     static constexpr std::chrono::milliseconds default_timeout{1000};  // real time
 
+    // target: a path, with a query if it likes.
     Communicator(Server& server, std::string_view target)
         : ClientScope("websocket", "GET", "ws", target), server_(&server) {}
     Communicator(const Communicator&) = delete;
     Communicator& operator=(const Communicator&) = delete;
+    // The connection is lost (1006), if it is not closed already.
     ~Communicator() {
         if (connection_ != nullptr) server_->core_.disconnect(*connection_, 1006);
     }
 
+    // Offered, the favourite first.
     Communicator& subprotocols(std::initializer_list<std::string_view> offered) {
         for (const auto name : offered) scope_.lists[MADANG_SCOPE_SUBPROTOCOLS].emplace_back(name, "");
         return *this;
     }
+    // The handshake, once. Everything that says who the client is comes before it.
     Connected connect() {
         if (connection_ != nullptr) throw Failure("connect is called once");
         connection_ = &server_->core_.connect(scope_);
@@ -312,17 +334,22 @@ class Communicator : public ClientScope<Communicator> {
                 connection_->http_status};
     }
 
+    // A whole message; the consumer has handled it when this returns.
     void send_text(std::string_view text) { server_->core_.receive(connection(), MADANG_TEXT, text); }
+    // Likewise.
     void send_binary(std::string_view bytes) { server_->core_.receive(connection(), MADANG_BINARY, bytes); }
-    void send_json(const json& value) { send_text(value.dump()); }
+    void send_json(const json& value) { send_text(value.dump()); }  // likewise, as text
 
-    // What the consumer sent before it closed can still be received.
+    // The next message that the consumer sent; also one that it sent before it closed. Throws Failure: none
+    // came in time, or it is binary.
     std::string receive_text(std::chrono::milliseconds timeout = default_timeout) {
         return receive(Frame::text, timeout);
     }
+    // Likewise, and binary.
     std::string receive_binary(std::chrono::milliseconds timeout = default_timeout) {
         return receive(Frame::binary, timeout);
     }
+    // Likewise, and text that is JSON.
     json receive_json(std::chrono::milliseconds timeout = default_timeout) {
         return json::parse(receive_text(timeout));
     }
@@ -337,12 +364,15 @@ class Communicator : public ClientScope<Communicator> {
         if (!connection().sent.empty()) throw Failure("before the close: " + connection().sent.front().bytes);
         return connection().close_code;
     }
-    std::string close_reason() const { return connection().close_reason; }
+    std::string close_reason() const { return connection().close_reason; }  // the consumer's; "" without one
+    // By either side.
     bool closed() const { return connection().state == detail::State::closed; }
 
+    // The client closes; the consumer's disconnect has been called when this returns.
     void disconnect(std::uint16_t code = 1000) { server_->core_.disconnect(connection(), code); }
 
-    std::string channel_name() const { return connection().channel; }
+    std::string channel_name() const { return connection().channel; }  // the consumer's
+    // Whether the consumer is a member.
     bool in_group(std::string_view group) const { return connection().groups.contains(group); }
 
   private:
@@ -368,11 +398,13 @@ class Communicator : public ClientScope<Communicator> {
     detail::Connection* connection_ = nullptr;
 };
 
+// What a view answered.
 struct HttpResponse {
-    std::uint16_t status = 0;
-    Texts headers;
-    std::string body;
-    json json_body() const { return json::parse(body); }
+    std::uint16_t status = 0;                             // 504: not in time
+    Texts headers;                                        // as given by the view
+    std::string body;                                     // as given by the view
+    json json_body() const { return json::parse(body); }  // throws when it is not JSON
+    // The first of that name, in any case; "" without one.
     std::string header(std::string_view name) const {
         for (const auto& [key, value] : headers)
             if (madang::detail::same_name(key, name)) return value;
@@ -383,17 +415,20 @@ struct HttpResponse {
 // One request to a view.
 class HttpCommunicator : public ClientScope<HttpCommunicator> {
   public:
+    // target: a path, with a query if it likes.
     HttpCommunicator(Server& server, std::string_view method, std::string_view target)
         : ClientScope("http", method, "http", target), server_(&server) {}
 
+    // Empty without it.
     HttpCommunicator& body(std::string_view bytes) {
         body_ = bytes;
         return *this;
     }
+    // With its content-type.
     HttpCommunicator& json_body(const json& value) {
         return header("content-type", "application/json").body(value.dump());
     }
-    // 504 when the view has not answered in time.
+    // Asks. 504 when the view has not answered in time.
     HttpResponse get_response(std::chrono::milliseconds timeout = Communicator::default_timeout) {
         detail::PendingRequest& pending = server_->core_.request(scope_, body_);
         std::optional<detail::Answer> answer;
