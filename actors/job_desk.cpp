@@ -8,6 +8,12 @@
 
 namespace madang {
 
+namespace {
+
+constexpr std::uint64_t logged_failures = 10;  // lines a second
+
+}  // namespace
+
 job_desk::job_desk(job_desk_host& host, const options& settings, const planning& with, metrics_shard& counts)
     : host_(host), settings_(settings), planning_(with), counts_(counts) {}
 
@@ -112,7 +118,10 @@ void job_desk::see(job_effects&& what) {
     for (auto& each : what.news) publish_news(std::move(each));
     std::array<std::uint64_t, 10> by_state{};
     for (const auto& each : what.ended) {
-        if (each.spec->task != group_task) ++by_state.at(static_cast<std::size_t>(each.state));
+        if (each.spec->task != group_task) {
+            ++by_state.at(static_cast<std::size_t>(each.state));
+            if (each.state == job_state::failure || each.state == job_state::rejected) log_failure(each);
+        }
         if (!waiters_.empty()) job_over(each.spec->id);
         fired_job_over(each.spec->id);
     }
@@ -123,6 +132,24 @@ void job_desk::see(job_effects&& what) {
     store_next_ = what.next;
     look_at_queues();
     touch();
+}
+
+// Who looks for a job's end in the log finds it by its correlation id. A flood of them is told by number.
+void job_desk::log_failure(const job_ended& what) {
+    const auto second = host_.now().elapsed_ms / 1000;
+    if (second != std::exchange(failures_second_, second)) {
+        if (failures_ > logged_failures)
+            log_warn("job.more_failed", {{"jobs", failures_ - logged_failures}});
+        failures_ = 0;
+    }
+    if (++failures_ > logged_failures) return;
+    log_warn("job.failed", {{"job", what.spec->id},
+                            {"task", what.spec->task},
+                            {"queue", what.spec->queue},
+                            {"state", name_of(what.state, 0, false)},
+                            {"error", what.error_type},
+                            {"retries", what.retries},
+                            {"correlation_id", what.spec->correlation_id}});
 }
 
 void job_desk::assigned(job_assignment&& what) {

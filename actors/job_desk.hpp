@@ -271,6 +271,7 @@ class job_desk {
     void skip_fire(job_commands::skip_fire what);
     void fire(const scheduler_core::fire& what);
     void fired_job_over(const std::string& job);
+    void log_failure(const job_ended& what);
     void put_stored(const stored_schedule& what);
     void ask_inherited();
     void settle_inherited(const stored_schedule& what);
@@ -297,6 +298,8 @@ class job_desk {
 
     waiter_list waiters_;
     std::vector<std::uint64_t> published_;  // news, to be told to the store
+    std::int64_t failures_second_ = 0;  // of the last logged one, elapsed
+    std::uint64_t failures_ = 0;        // in it
     job_time store_next_{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::max()};
     bool ticking_ = false;
     bool restarted_before_ = false;

@@ -1,3 +1,4 @@
+#include "broker/core/log.hpp"
 #include "tests/unit/actors/job_desk_world.hpp"
 
 namespace madang {
@@ -5,7 +6,9 @@ namespace {
 
 using outcome = link::ended::outcome;
 using testing::Contains;
+using testing::Each;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
@@ -99,6 +102,32 @@ TEST_F(JobDesk, RetriesAsThePolicySays) {
     end(who, token_of("r"), outcome::failure);
     settle();
     EXPECT_EQ(state_of("r"), job_state::failure);
+}
+
+TEST_F(JobDesk, AFailureForGoodIsALineOfTheLogAndAFloodOfThemANumber) {
+    std::vector<std::string> lines;
+    const log_capture capture(log_format::text, log_level::info,
+                              [&](std::string_view line) { lines.emplace_back(line); });
+    const auto who = worker(20, 20);
+    const auto fails = [&](const std::string& id) {
+        job_spec spec;
+        spec.id = id;
+        spec.correlation_id = "c-" + id;
+        spec.retry = {.max_retries = 0, .delay_ms = 1000};
+        enqueue(spec);
+        settle();
+        end(who, token_of(id), outcome::failure);
+        settle();
+    };
+    for (int i = 0; i < 13; ++i) fails("f" + std::to_string(i));
+    EXPECT_THAT(lines, SizeIs(10));
+    EXPECT_THAT(lines, Each(HasSubstr(" warn  job.failed job=f")));
+    EXPECT_THAT(lines[9], HasSubstr("correlation_id=c-f9"));
+    pass(1000);
+    fails("later");
+    ASSERT_THAT(lines, SizeIs(12));
+    EXPECT_THAT(lines[10], HasSubstr("job.more_failed jobs=3"));
+    EXPECT_THAT(lines[11], HasSubstr("job=later"));
 }
 
 TEST_F(JobDesk, ALossTakesNoRetryAway) {
