@@ -7,7 +7,7 @@ WORKDIR /src
 COPY dev .
 RUN ./dev install build && rm -rf /var/lib/apt/lists/*
 COPY . .
-RUN ./dev build release \
+RUN ./dev build release madang bundled_plugins \
  && cmake --install build/release --component server --prefix /opt/madang --strip \
  && cmake --install build/release --component plugins --prefix /opt/madang --strip \
  && cmake --install build/release --component sdk --prefix /opt/madang-sdk
