@@ -53,7 +53,10 @@ membership::peer* membership::known(const node_id& who) {
 void membership::heard(const beat& what, clock::time_point now) {
     pass(now);
     auto* from = known(what.from);
-    if (!from) return settle();
+    if (!from) {
+        if (yields_to(what)) cast_out();
+        return settle();
+    }
     const bool was_heard = is_heard(*from);
     from->linked = true;
     from->heard_at = now_;
@@ -169,6 +172,21 @@ std::vector<node_id> membership::removed() const {
     std::vector<node_id> all;
     for (const auto& [name, incarnation] : removed_) all.push_back({name, incarnation});
     return all;
+}
+
+// Of two that removed each other, and of which none has a quorum, one goes: it starts anew and is let in.
+bool membership::yields_to(const beat& what) const {
+    const auto casts_out = [&](const node_id& each) {
+        return each.name == how_.self.name && each.incarnation >= how_.self.incarnation;
+    };
+    if (!is_removed(what.from) || !is_living(what.state)) return false;
+    if (std::ranges::none_of(what.removed, casts_out)) return false;
+    if (how_.expected != 0 && has_quorum(now_)) return false;
+    const auto living = [](const cluster_view& view) {
+        return std::ranges::count_if(view.members, [](const auto& each) { return is_living(each.state); });
+    };
+    const auto theirs = living(what.view), ours = living(view_);
+    return theirs > ours || (theirs == ours && what.from.name < how_.self.name);
 }
 
 void membership::cast_out() {

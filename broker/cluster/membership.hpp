@@ -167,6 +167,7 @@ class membership {
     bool is_heard(const peer& who) const noexcept;
     bool is_removed(const node_id& who) const noexcept;
     bool note_removed(const node_id& who);
+    bool yields_to(const beat& what) const;
     void cast_out();
     void note(const cluster_view& view);
     void go_by(cluster_view view);

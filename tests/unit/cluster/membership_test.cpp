@@ -617,5 +617,46 @@ TEST(Cluster, KnowsEverywhereWhomAnOperatorRemoved) {
     }
 }
 
+// Each of two sides that are cut off removes all of the other's.
+void remove_each_other(cluster_model& model, std::size_t nodes, std::size_t first_of_second) {
+    for (std::size_t i = 0; i < nodes; ++i) model.start(i, true);
+    model.run(ms(6000));
+    for (std::size_t i = 0; i < first_of_second; ++i)
+        for (std::size_t j = first_of_second; j < nodes; ++j) {
+            model.cut(i, j, true);
+            model.cut(j, i, true);
+        }
+    model.run(ms(6000));
+    for (std::size_t i = 0; i < nodes; ++i) model.remove(i < first_of_second ? nodes - 1 : 0, i);
+    model.run(ms(1000));
+    model.heal();
+    model.run(ms(6000));
+}
+
+TEST(Cluster, KeepsTheGreaterOfTwoSidesThatRemovedEachOther) {
+    cluster_model model({.nodes = 5, .expected = 5}, 9);
+    remove_each_other(model, 5, 2);
+    for (const std::size_t i : {0, 1}) EXPECT_TRUE(model.of(i)->is_cast_out()) << i;
+    for (const std::size_t i : {2, 3, 4}) EXPECT_FALSE(model.of(i)->is_cast_out()) << i;
+    EXPECT_EQ(model.agreed(), "");
+    for (const std::size_t i : {0, 1}) model.start(i, true);
+    model.run(ms(5000));
+    EXPECT_EQ(model.agreed(), "") << "started anew they are let in again";
+    EXPECT_EQ(model.broken, "");
+}
+
+TEST(Cluster, KeepsTheSmallerNameOfTwoEqualSidesThatRemovedEachOther) {
+    for (const std::uint32_t expected : {0, 2}) {
+        cluster_model model({.nodes = 2, .expected = expected}, 10);
+        remove_each_other(model, 2, 1);
+        EXPECT_FALSE(model.of(0)->is_cast_out());
+        EXPECT_TRUE(model.of(1)->is_cast_out());
+        model.start(1, true);
+        model.run(ms(5000));
+        EXPECT_EQ(model.agreed(), "");
+        EXPECT_EQ(model.broken, "");
+    }
+}
+
 }  // namespace
 }  // namespace madang
