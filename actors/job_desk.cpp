@@ -138,8 +138,7 @@ void job_desk::see(job_effects&& what) {
 void job_desk::log_failure(const job_ended& what) {
     const auto second = host_.now().elapsed_ms / 1000;
     if (second != std::exchange(failures_second_, second)) {
-        if (failures_ > logged_failures)
-            log_warn("job.more_failed", {{"jobs", failures_ - logged_failures}});
+        if (failures_ > logged_failures) log_warn("job.more_failed", {{"jobs", failures_ - logged_failures}});
         failures_ = 0;
     }
     if (++failures_ > logged_failures) return;

@@ -298,8 +298,8 @@ class job_desk {
 
     waiter_list waiters_;
     std::vector<std::uint64_t> published_;  // news, to be told to the store
-    std::int64_t failures_second_ = 0;  // of the last logged one, elapsed
-    std::uint64_t failures_ = 0;        // in it
+    std::int64_t failures_second_ = 0;      // of the last logged one, elapsed
+    std::uint64_t failures_ = 0;            // in it
     job_time store_next_{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::max()};
     bool ticking_ = false;
     bool restarted_before_ = false;

@@ -6,6 +6,7 @@
 // came of it before is written.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
@@ -49,11 +50,23 @@ class link_hub {
     virtual void came_up(cluster_link& which) = 0;
     // A worker of another process may not join.
     virtual bool full_of_workers() const = 0;
-    // Whether a refusal of that kind is worth a line now.
-    virtual bool may_log(link_refusal why) = 0;
+
+    // Whether a refusal of that kind is worth a line now: one of each kind per `log_pause`.
+    bool may_log(link_refusal why) {
+        const auto now = clock::now();
+        auto& next = log_again_[static_cast<std::size_t>(why)];
+        if (now < next) return false;
+        next = now + log_pause_;
+        return true;
+    }
 
   protected:
+    explicit link_hub(clock::duration log_pause) : log_pause_(log_pause) {}
     ~link_hub() = default;
+
+  private:
+    const clock::duration log_pause_;
+    std::array<clock::time_point, static_cast<std::size_t>(link_refusal::closed) + 1> log_again_{};
 };
 
 class cluster_link : public std::enable_shared_from_this<cluster_link> {

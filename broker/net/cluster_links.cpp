@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -52,7 +51,8 @@ constexpr auto log_pause = 1s;            // between two lines of one reason
 
 struct cluster_links::state final : link_hub {
     state(const options& how, peer_hello who, cluster_links_host& told, metrics& all_counts)
-        : settings(how),
+        : link_hub(log_pause),
+          settings(how),
           all_counts(all_counts),
           listening(io),
           accepting(io),
@@ -113,13 +113,6 @@ struct cluster_links::state final : link_hub {
             links, [](const auto& each) { return each.second->is_worker() && each.second->up(); });
         return static_cast<std::size_t>(joined) >= settings.worker_connections;
     }
-    bool may_log(link_refusal why) override {
-        const auto now = clock::now();
-        auto& next = log_again[static_cast<std::size_t>(why)];
-        if (now < next) return false;
-        next = now + log_pause;
-        return true;
-    }
 
     const options settings;
     metrics& all_counts;
@@ -131,7 +124,6 @@ struct cluster_links::state final : link_hub {
     dial_plan plan;
     std::map<link_book::link_id, std::shared_ptr<cluster_link>> links;  // oldest first
     link_book::link_id last_id = 0;
-    std::array<clock::time_point, static_cast<std::size_t>(link_refusal::closed) + 1> log_again{};
     bool leaving = false;
     clock::time_point farewell_ends;
     std::optional<clock::time_point> ticked;

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
@@ -48,7 +47,11 @@ struct passing {
 class dialer final : public link_hub {
   public:
     dialer(const options& settings, std::vector<std::string> addresses, int control)
-        : settings_(settings), addresses_(std::move(addresses)), control_(io, control), ticking_(io) {
+        : link_hub(dialer_log_pause),
+          settings_(settings),
+          addresses_(std::move(addresses)),
+          control_(io, control),
+          ticking_(io) {
         ::fcntl(control, F_SETFL, O_NONBLOCK);
         self.from.name = settings.node_name;
         self.cluster = settings.cluster_name;
@@ -150,13 +153,6 @@ class dialer final : public link_hub {
     void over(cluster_link& which) override { links_.erase(which.from().id); }
     void came_up(cluster_link&) override {}
     bool full_of_workers() const override { return false; }  // nobody joins it
-    bool may_log(link_refusal why) override {
-        const auto now = clock::now();
-        auto& next = log_again_[static_cast<std::size_t>(why)];
-        if (now < next) return false;
-        next = now + dialer_log_pause;
-        return true;
-    }
 
     const options settings_;
     const std::vector<std::string> addresses_;
@@ -168,7 +164,6 @@ class dialer final : public link_hub {
     file_handle local_;                                                  // while its address is looked up
     link_book::link_id last_id_ = 0;
     std::size_t next_ = 0, next_place_ = 0;
-    std::array<clock::time_point, static_cast<std::size_t>(link_refusal::closed) + 1> log_again_{};
     name_look_up names_{[this](std::function<void()> fn) { asio::post(io, std::move(fn)); }};
 };
 

@@ -162,7 +162,13 @@ void cluster_model::run(ms time) {
         if (next.what && it.paused) {
             it.waiting.push_back(next.what);
         } else if (next.what) {
+            const auto removed = it.logic->removed();
+            const bool is_sure = how_.expected != 0 && !it.logic->is_cast_out() &&
+                                 it.logic->has_quorum(now_) &&
+                                 std::ranges::find(removed, next.what->from) != removed.end();
             it.logic->heard(*next.what, now_);
+            if (is_sure && it.logic->is_cast_out())
+                fail(it.name + " has a quorum and was cast out by one that it removed");
         } else if (!it.paused) {
             it.logic->tick(now_);
             dial(next.to);
