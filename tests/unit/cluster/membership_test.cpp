@@ -617,6 +617,33 @@ TEST(Cluster, KnowsEverywhereWhomAnOperatorRemoved) {
     }
 }
 
+TEST_F(Membership, YieldsToOneThatItRemovedOnlyWithoutAQuorum) {
+    make({.self = {"b", 5}, .address = {}, .expected = 3});
+    const node_id d{"d", 1};
+    beating = {c, d};
+    after(ms(1000));
+    ASSERT_EQ(text(node->view()), "b5 up, c1 up, d1 up");
+    auto mistaken = from(d);  // in its view, which is of before, everybody lives
+    mistaken.removed = {self};
+    beating = {c};
+    after(ms(4000));
+    node->remove("d", now);
+    const auto says = [&] {
+        mistaken.stamp = ++stamps;
+        mistaken.view.number = node->view().number;
+        say(mistaken);
+    };
+    after(ms(1000));
+    ASSERT_TRUE(node->has_quorum(now));
+    says();
+    EXPECT_FALSE(node->is_cast_out()) << "b and c are most of three";
+    beating = {};
+    after(ms(5000));
+    ASSERT_FALSE(node->has_quorum(now));
+    says();
+    EXPECT_TRUE(node->is_cast_out());
+}
+
 // Each of two sides that are cut off removes all of the other's.
 void remove_each_other(cluster_model& model, std::size_t nodes, std::size_t first_of_second) {
     for (std::size_t i = 0; i < nodes; ++i) model.start(i, true);
