@@ -1,10 +1,12 @@
 // The actor around a connection.
 //
 //   accepts    parcels::send_event (an event sent to its channel); exit messages: the connection ends like a
-//   lost one sends      nothing by itself: what its consumer sends goes through the hub spawned by
-//   yard::open, on the loop that accepted the socket runs on    that loop dies       when its connection
-//   ended; groups that monitor it hear of it queue      its mailbox: events to its channel, within the
-//   receiving loop's credit
+//              lost one
+//   sends      nothing by itself: what its consumer sends goes through the hub
+//   spawned by yard::open, on the loop that accepted the socket
+//   runs on    that loop
+//   dies       when its connection ended; groups that monitor it hear of it
+//   queue      its mailbox: events to its channel, within the receiving loop's credit
 #include <caf/all.hpp>
 
 #include "actors/hub_impl.hpp"

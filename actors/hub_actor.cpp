@@ -1,10 +1,12 @@
 // The actor around a loop's hub.
 //
 //   accepts    mail and credit from the hubs of other nodes; envelope_ptr from other loops' hubs and from
-//   threads that are no loops; ok_atom: credit is available again sends      envelopes, through hub spawned
-//   by yard, one per loop, before the loops run runs on    its loop dies       with the system; a handler
-//   that throws is logged and counted, and the actor goes on queue      its mailbox, bounded by the loop's
-//   credit
+//              threads that are no loops; ok_atom: credit is available again
+//   sends      envelopes, through hub
+//   spawned by yard, one per loop, before the loops run
+//   runs on    its loop
+//   dies       with the system; a handler that throws is logged and counted, and the actor goes on
+//   queue      its mailbox, bounded by the loop's credit
 #include <caf/all.hpp>
 
 #include "actors/cluster_words_impl.hpp"

@@ -14,7 +14,7 @@ namespace madang {
 
 class metrics;
 
-// Any thread. One row of what is kept costs 136 bytes: 360 of them 48 KiB.
+// Any thread. One row of what is kept costs 128 bytes: 360 of them 45 KiB.
 class metric_history {
   public:
     static constexpr std::size_t most = 360;

@@ -6,6 +6,7 @@
 
 #include "broker/auth/circuit_breaker.hpp"
 #include "broker/auth/json_text.hpp"
+#include "broker/auth/secrets.hpp"
 #include "broker/core/close_codes.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/lower_case.hpp"
@@ -29,15 +30,6 @@ bool sendable(std::string_view value) noexcept {
 // Error codes of the protocol (100-399) and custom ones (400-1999); disconnects that a backend may choose.
 bool valid_error(std::int64_t code) noexcept { return code >= 100 && code <= 1999; }
 bool valid_disconnect(std::int64_t code) noexcept { return code >= 3000 && code <= 4999; }
-
-// What is kept of an address: neither its query nor who asks.
-std::string without_query(std::string_view url) {
-    url = url.substr(0, url.find_first_of("?#"));
-    const auto host = url.find("://");
-    const auto at = host == url.npos ? url.npos : url.substr(0, url.find('/', host + 3)).rfind('@');
-    return at == url.npos ? std::string(url)
-                          : std::string(url.substr(0, host + 3)) + std::string(url.substr(at + 1));
-}
 
 bool read_code(const nlohmann::json& object, std::int64_t& into) {
     const auto found = object.find("code");
@@ -192,7 +184,7 @@ void backend::ask(proxy which, std::string question, const headers& with,
         std::erase_if(what.headers, [](const auto& each) { return lower_case(each.first) == "traceparent"; });
         what.headers.emplace_back("traceparent", format_traceparent(asking ? asking.work().at : work->at));
         asking.set("http.request.method", "POST");
-        asking.set("url.full", without_query(url));
+        asking.set("url.full", url_for_log(url));
         asking.set("madang.proxy", names[static_cast<std::size_t>(which)]);
         if (asking) span = std::make_shared<open_span>(std::move(asking));
     }

@@ -19,6 +19,7 @@ std::string json_text(const nlohmann::json& value);
 // The member as a string; "" when it is not there. False: it is there and no string.
 bool read_text(const nlohmann::json& object, const char* name, std::string& into);
 // Unix seconds, a whole or broken number; `into` is left as it is when there is no such member, or null.
+// False: it is there and no number, or a negative one.
 bool read_seconds(const nlohmann::json& object, const char* name, std::int64_t& into);
 
 }  // namespace madang

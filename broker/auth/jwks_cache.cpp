@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "broker/auth/secrets.hpp"
 #include "broker/core/log.hpp"
 
 namespace madang {
@@ -9,16 +10,6 @@ namespace madang {
 namespace {
 
 std::size_t hash(std::string_view id) noexcept { return std::hash<std::string_view>()(id); }
-
-// Without what may be secret: user and password, query, fragment.
-std::string url_for_log(std::string_view url) {
-    url = url.substr(0, url.find_first_of("?#"));
-    const auto scheme = url.find("://");
-    if (scheme == url.npos) return std::string(url);
-    const auto host = scheme + 3;
-    const auto at = url.substr(host, url.find('/', host) - host).rfind('@');
-    return std::string(url.substr(0, host)).append(url.substr(at == url.npos ? host : host + at + 1));
-}
 
 }  // namespace
 

@@ -31,4 +31,13 @@ bool same_secret(const sha256_digest& a, const sha256_digest& b) noexcept {
     return ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+std::string url_for_log(std::string_view url) {
+    url = url.substr(0, url.find_first_of("?#"));
+    const auto scheme = url.find("://");
+    if (scheme == url.npos) return std::string(url);
+    const auto host = scheme + 3;
+    const auto at = url.substr(host, url.find('/', host) - host).rfind('@');
+    return std::string(url.substr(0, host)).append(url.substr(at == url.npos ? host : host + at + 1));
+}
+
 }  // namespace madang

@@ -18,4 +18,7 @@ sha256_digest sha256(std::string_view text);  // throws std::runtime_error where
 bool same_secret(std::string_view a, std::string_view b) noexcept;
 bool same_secret(const sha256_digest& a, const sha256_digest& b) noexcept;
 
+// An address without what may be secret: user and password, query, fragment.
+std::string url_for_log(std::string_view url);
+
 }  // namespace madang

@@ -4,9 +4,12 @@
 //     beat     = version:u8 (1) node state:u8 vouches:u8 stamp:u64 address:text16 view hears removed others
 //     node     = name:text16 incarnation:u64
 //     view     = a record of number:u64 proposer:text16 members
-//     members  = a list of node state:u8 address:text16                        ascending names, as in each
-//     list hears    = a list of node stamp:u64 removed  = a list of node others   = a list of node stamp:u64
-//     address:text16 view:u64 proposer:text16 count:u32 nodes
+//     members  = a list of node state:u8 address:text16
+//     hears    = a list of node stamp:u64
+//     removed  = a list of node
+//     others   = a list of node stamp:u64 address:text16 view:u64 proposer:text16 count:u32 nodes
+//
+// Lists are in the order of their names.
 //
 // What a record has behind the fields that a reader knows is skipped, so that a node of the next version can
 // join; a version of another number is refused.

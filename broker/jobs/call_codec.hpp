@@ -10,7 +10,8 @@
 //     cancel                     cancel_call             -> std::uint64_t
 //     find                       find_call               -> job_view
 //
-// and, between nodes (actors/job_mail.hpp), those of all of job_port:
+// and, between nodes (actors/job_mail.hpp), the rest of job_port, but for tasks, which each node answers
+// itself:
 //
 //     list                       job_filter              -> job_page
 //     requeue, discard           std::vector<std::string> -> std::uint64_t

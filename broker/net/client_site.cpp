@@ -29,13 +29,6 @@ constexpr std::string_view go_in_protobuf =
     "\x1f\x22\x1d\x5a\x1b\x08\xb2\x1b\x12\x16"
     "inappropriate protocol";
 
-std::vector<name_value> views_of(const header_list& headers) {
-    std::vector<name_value> result;
-    result.reserve(headers.size());
-    for (const auto& [name, value] : headers) result.push_back({name, value});
-    return result;
-}
-
 bool has_header(const http_request& request, std::string_view name) {
     return std::any_of(request.headers.begin(), request.headers.end(),
                        [&](const auto& h) { return h.first == name; });

@@ -4,8 +4,7 @@
 // In come, cut anywhere: the answer to the handshake, then unmasked frames. A text frame is one or more
 // lines; each becomes
 //   event_stream  data: LINE\n\n      (a raw CR, which ends a line there, becomes a space: in JSON it can
-//   only
-//                                      be white space)
+//                                      only be white space)
 //   lines         LINE\n
 //   websocket     a text message; in fragments where the line came in pieces
 // Pings and pongs vanish but for `websocket`. A close frame becomes the protocol's disconnect push, and then

@@ -19,6 +19,13 @@ constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 
 }  // namespace
 
+std::vector<name_value> views_of(const header_list& headers) {
+    std::vector<name_value> result;
+    result.reserve(headers.size());
+    for (const auto& [name, value] : headers) result.push_back({name, value});
+    return result;
+}
+
 std::string_view http_request::header(std::string_view lower_case_name) const noexcept {
     for (const auto& [name, value] : headers) {
         if (name == lower_case_name) return value;

@@ -15,6 +15,7 @@
 namespace madang {
 
 using header_list = std::vector<std::pair<std::string, std::string>>;
+std::vector<name_value> views_of(const header_list& headers);  // into them
 
 struct http_request {
     std::string method;

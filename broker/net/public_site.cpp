@@ -42,13 +42,6 @@ std::optional<http_response> health(const http_request& request,
     return plain(200, remarks ? "ready\n" + remarks() : "ready\n");
 }
 
-std::vector<name_value> views_of(const header_list& headers) {
-    std::vector<name_value> result;
-    result.reserve(headers.size());
-    for (const auto& [name, value] : headers) result.push_back({name, value});
-    return result;
-}
-
 }  // namespace
 
 public_site::public_site(site_services services)

@@ -285,8 +285,9 @@ typedef struct madang_host_api {
     /* -- HTTP views */
     const madang_scope* (*request_scope)(madang_request*); /* on the view's thread; valid until reply */
     madang_payload* (*request_body)(madang_request*);      /* on the view's thread; borrowed until reply */
-    /* [any] Exactly once; the request is gone afterwards. content-length, connection and date are the
-     * server's. MADANG_INVALID: status outside 200-599 or a malformed header (answers 500). */
+    /* [any] Exactly once; the request is gone afterwards. content-length, transfer-encoding, connection,
+     * keep-alive, upgrade, trailer, date and x-request-id are the server's: given here, they are left out.
+     * MADANG_INVALID: status outside 200-599 or a malformed header (answers 500). */
     madang_status (*reply)(madang_request*, uint16_t status, const madang_pair* headers, size_t count,
                            madang_str body);
 

@@ -16,7 +16,8 @@ namespace madang {
 // What a view answers.
 struct Response {
     std::uint16_t status = 200;  // 200-599; another is answered 500, and logged
-    // Name and value. content-length, connection and date are the server's; a malformed one: 500, and logged.
+    // Name and value. Those that the server sets itself (abi.h, reply) are left out; a malformed one: 500,
+    // and logged.
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;  // in bytes; its type is up to the headers
 
