@@ -81,7 +81,7 @@ class Session:
     def serve(self, command):
         self.servers += 1
         log = self.work / f"server.{self.servers}"
-        self.type(f"{command[:-1].rstrip()} >{log} 2>&1 &")
+        self.type(f"{command.removesuffix('&').rstrip()} >{log} 2>&1 &")
         lines = lambda: dict(re.findall(r"^madang: (listening|internal) on https?://(\S+)$", log.read_text(), re.M))
         self.wait(lambda: log.exists() and (len(lines()) == 2 or re.search(" error |^madang: error", log.read_text(), re.M)),
                   command, log.read_text)
