@@ -66,11 +66,11 @@ any wrong value.
 task = "reports.build"
 cron = "30 2 * * *"
 timezone = "Europe/Berlin"
-kwargs = { kind = "nightly" }
+args = ["Last night", 20]
 overlap = "skip"
 
-[schedule.heartbeat]
-task = "health.ping"
+[schedule.tidy-up]
+task = "reports.tidy"
 every = "30s"
 ```
 )";

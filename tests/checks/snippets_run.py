@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +28,6 @@ SWAPS = {
     "docs/cluster.md": {"127.0.0.1:7001": "127.0.0.1:PORTa", "127.0.0.1:7002": "127.0.0.1:PORTb", "127.0.0.1:8010": "127.0.0.1:0",
                         "127.0.0.1:8011": "127.0.0.1:PORTd", "10.0.0.1:8001": "127.0.0.1:PORTc", "10.0.0.2:8001": "127.0.0.1:PORTd",
                         "MADANG_API_KEY=…": "MADANG_API_KEY=of-the-test", "systemctl stop madang": "kill %2 && wait %2", "/mnt/old-a/data": "madang-data"},
-    "docs/configuration.md": {"health.ping": "reports.tidy", "reports.build": "reports.tidy"},
     "docs/monitoring.md": {"0.0.0.0:8001": "127.0.0.1:0"},
     "docs/plugin-guide.md": {"/opt/madang": "~/madang-sdk"},
     "docs/service.md": {"/etc/madang/": ""},
@@ -53,9 +53,6 @@ ELSEWHERE = [
     ("README.md", "cmake", "", "tests/checks/pages_compile.py"),
     ("README.md", "sh", "cmake --install", "tests/checks/pages_compile.py"),
     ("docs/admin.md", "", "admin.action key=", "tests/integration/server/admin_test.cpp"),
-    ("docs/client-protocol-http.md", "js", "const client", "tests/e2e/centrifuge/kit.mjs"),
-    ("docs/client-protocol-http.md", "js", "const events", "tests/integration/clients/client_transports_test.cpp"),
-    ("docs/client-protocol-http.md", "js", "let since", "tests/unit/net/poll_test.cpp"),
     ("docs/jobs.md", "json", "", "tests/unit/jobs/jobs_page_test.cpp"),
     ("docs/plugin-guide.md", "cpp", "", "tests/unit/sdk/CMakeLists.txt"),
     ("docs/plugin-guide.md", "cmake", "", "plugins/template/CMakeLists.txt"),
@@ -177,7 +174,7 @@ def run_page(sources, tree, work, name, used):
 
 
 def main(sources, tree, work, names):
-    missing = [name for name in ("openssl", "curl") if shutil.which(name) is None]
+    missing = [name for name in ("openssl", "curl", "node") if shutil.which(name) is None]
     if missing:
         sys.exit(f"needs {', '.join(missing)}: ./dev install")
     shutil.rmtree(work, ignore_errors=True)
@@ -195,4 +192,5 @@ def main(sources, tree, work, names):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and what it started with it
     main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), pathlib.Path(sys.argv[3]).resolve(), sys.argv[4:])

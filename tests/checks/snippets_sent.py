@@ -5,6 +5,9 @@ import hmac
 import http.client
 import http.server
 import json
+import pathlib
+import re
+import subprocess
 import sys
 import threading
 import time
@@ -109,6 +112,46 @@ def polled(page, text):
     expect(not wrong, page, f"a poll is answered with {page.polled}: {wrong}")
 
 
+E2E = pathlib.Path(__file__).resolve().parents[1] / "e2e"  # has the packages that the pages' scripts are for
+IN_BROWSER = """
+import {Centrifuge} from "centrifuge";
+import {EventSource} from "eventsource";
+import WebSocket from "ws";
+Object.assign(globalThis, {Centrifuge, EventSource, WebSocket});
+"""
+
+
+def script(page, text, before, after):
+    """A page's script, which prints something and ends by itself, with a publication to `news` now and then."""
+    serve(page)
+    text = page.here(re.sub(r"(['`])(?:(https|wss)://example\.com)?/", lambda at: f"{at[1]}{'ws' if at[2] == 'wss' else 'http'}://127.0.0.1:8000/", text))
+    node = subprocess.Popen(["node", "--input-type=module", "--eval", IN_BROWSER + before + text + after], cwd=E2E,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        end = time.monotonic() + 60
+        while node.poll() is None and time.monotonic() < end:
+            page.tell("""madang pub news '{"text":"hello"}' --api-key of-the-test""", [])
+            time.sleep(0.2)
+        said = node.communicate(timeout=1)[0] if node.poll() is not None else "nothing in 60 s"
+        expect(node.poll() == 0 and said, page, f"the script says {said}:\n{text}")
+    finally:
+        node.kill()
+        node.wait()
+
+
+def centrifuge(page, text):
+    script(page, text, "", "client.on('connected', (to) => { console.log(to); process.exit(); }); client.connect();")
+
+
+def event_source(page, text):
+    script(page, text, f"const token = '{signed({'sub': '42', 'channels': ['news']})}';",
+           "let heard = 0; events.addEventListener('message', () => { if (++heard === 3) process.exit(); });")
+
+
+def poll_loop(page, text):
+    script(page, text, "const reload = () => {}; let shown = 0; const show = (each) => { console.log(each); if (++shown === 3) process.exit(); };", "")
+
+
 class Backend(http.server.BaseHTTPRequestHandler):
     """Answers with `word`, and keeps what it was asked."""
     word, asked = "{}", None
@@ -166,6 +209,10 @@ SENT = {
     ("docs/auth.md", "json", '{"result": {}}'): words,
     ("docs/client-protocol-http.md", "", "POST /emulation"): emulation,
     ("docs/client-protocol-http.md", "", "GET /connection/poll?group=news&group=chat:1&since=dXq1:41,&token=…"): poll,
+    ("docs/client-protocol-http.md", "js", "const client = new Centrifuge(["): centrifuge,
+    ("docs/client-protocol-http.md", "js", "const events = new EventSource('/connection/uni_sse?cf_connect=' + encodeURIComponent(JSON.stringify({token})));"):
+        event_source,
+    ("docs/client-protocol-http.md", "js", "let since = '';"): poll_loop,
     ("docs/client-protocol-http.md", "json",
      '{"publications": [{"group": "news", "data": {"text": "hello"}, "offset": 42, "time": 1763780000000}], '
      '"since": "dXq1:42,", "recovered": true}'): polled,
