@@ -180,7 +180,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "madang-watched-"));
   for (const args of [["init-ca", `${folder}/ca`], ["issue", "a", `${folder}/ca`], ["issue", "b", `${folder}/ca`]])
     await run(binary, ["cluster", ...args]);
-  a = await start("a", { options: cluster_options("a", []), config: '[schedule.tidy]\ntask = "reports.tidy"\nevery = "1s"\n' });
+  a = await start("a", { options: [...cluster_options("a", []), "--cluster-credit-bytes", "4M"], config: '[schedule.tidy]\ntask = "reports.tidy"\nevery = "1s"\n' });
   b = await start("b", { options: cluster_options("b", [(await status_of(a)).address]) });
   c = await start("c", { options: ["--proxy-connect", "http://127.0.0.1:1/", "--proxy-breaker-failures", "1", "--max-connections", "8",
                                    "--handler-budget", "5ms", "--sync-threads", "1", "--store-free-bytes", "1M"],
@@ -363,11 +363,18 @@ describe("an alert fires when its fault is caused:", () => {
     for (let answers = 0; answers < 9;) answers += (await listener.receive()).split("\n").filter((each) => each.includes('"id":')).length;
     const data = "x".repeat(900_000);
     const publish = (channel) => fetch(`${a.internal}/api/publish`, {
-      method: "POST", headers: { "X-API-Key": key }, body: JSON.stringify({ channel, data }), signal: AbortSignal.timeout(1000) }).catch(() => {});
+      method: "POST", headers: { "X-API-Key": key }, body: JSON.stringify({ channel, data }), signal: AbortSignal.timeout(10_000) }).catch(() => {});
+    const drops = async () => Number(/^madang_cluster_drops_total (\d+)/m.exec(await (await fetch(`${a.internal}/metrics`)).text())[1]);
     await caused(async () => {
+      const before = await drops();
       b.child.kill("SIGSTOP");
-      for (let i = 0; i < 10; i += 1) await Promise.all(channels.map(publish));
+      const sent = []; // what b's groups are sent is answered when it goes on
+      for (let i = 0; i < 20 && await drops() === before; i += 1) {
+        sent.push(...channels.map(publish));
+        await new Promise((done) => setTimeout(done, 100));
+      }
       b.child.kill("SIGCONT");
+      await Promise.all(sent);
     }, ["MadangPeerDrops", { instance: instance(a) }]);
     await eventually("both are there again", async () => (await status_of(a)).nodes.every((each) => each.state === "up"));
     listener.socket.terminate();
