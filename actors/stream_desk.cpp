@@ -170,8 +170,10 @@ void stream_desk::adopted(const std::string& group, const position& at) {
 void stream_desk::begin_anew(const std::string& group) {
     const auto tenure = host_.tenure_of(group);
     const auto known = renewed_.find(group);
-    if (tenure != 0 && (known == renewed_.end() || known->second.tenure != tenure))
-        renew(namespaces_.now().of_group(group)->history_durability, group, tenure);
+    if (tenure == 0 || (known != renewed_.end() && known->second.tenure == tenure)) return;
+    // A namespace that this node does not know yet: another one was reloaded before it.
+    const auto* options = namespaces_.now().of_group(group);
+    renew(options != nullptr ? options->history_durability : durability::buffered, group, tenure);
 }
 
 void stream_desk::ask_as_it_is(durability how, store_request&& what,

@@ -736,6 +736,15 @@ TEST_F(StreamDesk, AStreamOfATenureThatWasForgottenMayHaveBegun) {
     EXPECT_NE(streams["kept:first"].epoch, "given") << "nobody knows that it has an epoch of the tenure";
 }
 
+TEST_F(StreamDesk, AStreamOfANamespaceThatOnlyOtherNodesKnowBeginsAnew) {
+    tenure = 4;
+    streams["nobody:1"] = {"given", 7, {}, {}};
+    desk.begin_anew("nobody:1");
+    turn();
+    answer();
+    EXPECT_NE(streams["nobody:1"].epoch, "given");
+}
+
 TEST_F(StreamDesk, AStreamThatWasAdoptedIsOfTheTenureAndIsNotRenewed) {
     tenure = 4;
     streams["kept:1"] = {"given", 7, {}, {}};
