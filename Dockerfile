@@ -55,7 +55,8 @@ RUN apt-get update \
       tzdata \
       zlib1g \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --home-dir /var/lib/madang --create-home --shell /usr/sbin/nologin madang
+ && useradd --uid 10001 --home-dir /var/lib/madang --no-create-home --shell /usr/sbin/nologin madang \
+ && install -d -o madang -g madang -m 0700 /var/lib/madang
 COPY --from=builder /opt/madang /opt/madang
 ENV PATH=/opt/madang/bin:$PATH \
     MADANG_LISTEN=0.0.0.0:8000 \

@@ -35,18 +35,20 @@ def compose(folder):
     services = file["services"]
     certificates = folder / "certificates"
     script = services["certificates"]["command"][0].replace("$$", "$").replace("/certificates", str(certificates))
-    script = "".join(line for line in script.splitlines(True) if not line.startswith("chown"))
+    script = "".join(line for line in script.splitlines(True) if not line.startswith("chown"))  # to a user of the image
     made = run("sh", "-ec", script)
     expect(made.returncode == 0, f"compose.yaml: the certificates: {made.stderr}")
     nodes = {name: service for name, service in services.items() if "MADANG_NODE_NAME" in service.get("environment", {})}
     expect(len(nodes) == 3, f"compose.yaml: three nodes, not {sorted(nodes)}")
     joined = set()
+    reports_dir = re.search(r'"reports_dir", "([^"]+)"', (sources / "plugins/report/report.hpp").read_text()).group(1)
     for name, service in nodes.items():
         environment = dict(service["environment"])
         joined.add(environment["MADANG_CLUSTER_JOIN"])
         expect(environment["MADANG_NODE_NAME"] == name == service["hostname"], f"compose.yaml: {name} has one name")
         expect(environment["MADANG_CLUSTER_ADVERTISE"] == f"{name}:7000", f"compose.yaml: {name} is reached by its name")
         mounts = {mount.split(":")[1] for mount in service["volumes"]}
+        expect(f"reports:/var/lib/madang/{reports_dir}" in service["volumes"], f"compose.yaml: {name} shares the reports")
         for path in [value for value in environment.values() if value.startswith("/")]:
             expect(any(path.startswith(mount) for mount in mounts), f"compose.yaml: {name}: {path} is in no volume")
         here = {key: value.replace("/certificates", str(certificates)).replace("/var/lib/madang", str(folder / name))
