@@ -1,4 +1,5 @@
 """What deploy/ says is what `madang`, nginx and systemd take. Usage: deploy_check.py SOURCES MADANG"""
+import ipaddress
 import os
 import pathlib
 import re
@@ -40,6 +41,7 @@ def compose(folder):
     expect(made.returncode == 0, f"compose.yaml: the certificates: {made.stderr}")
     nodes = {name: service for name, service in services.items() if "MADANG_NODE_NAME" in service.get("environment", {})}
     expect(len(nodes) == 3, f"compose.yaml: three nodes, not {sorted(nodes)}")
+    yard = ipaddress.ip_network(file["networks"]["yard"]["ipam"]["config"][0]["subnet"])
     joined = set()
     reports_dir = re.search(r'"reports_dir", "([^"]+)"', (sources / "plugins/report/report.hpp").read_text()).group(1)
     for name, service in nodes.items():
@@ -47,6 +49,7 @@ def compose(folder):
         joined.add(environment["MADANG_CLUSTER_JOIN"])
         expect(environment["MADANG_NODE_NAME"] == name == service["hostname"], f"compose.yaml: {name} has one name")
         expect(environment["MADANG_CLUSTER_ADVERTISE"] == f"{name}:7000", f"compose.yaml: {name} is reached by its name")
+        expect(ipaddress.ip_address(service["networks"]["yard"]["ipv4_address"]) in yard, f"compose.yaml: {name} has an address of its own")
         mounts = {mount.split(":")[1] for mount in service["volumes"]}
         expect(f"reports:/var/lib/madang/{reports_dir}" in service["volumes"], f"compose.yaml: {name} shares the reports")
         for path in [value for value in environment.values() if value.startswith("/")]:
