@@ -84,6 +84,11 @@ bool dial_plan::settle(target& it, clock::time_point now) {
     return it.failures++ == 0;
 }
 
+bool dial_plan::failing(const std::string& address) const {
+    const auto found = targets_.find(address);
+    return found != targets_.end() && found->second.failures != 0;
+}
+
 void dial_plan::lost(std::string_view node, clock::time_point now) {
     for (auto& [address, it] : targets_) {
         if (std::ranges::find(it.places, node, &place::node) == it.places.end()) continue;

@@ -43,6 +43,8 @@ class dial_plan {
     // A dial is over: the node there is linked, by this dial or otherwise, or not. True: this is the
     // address's first failure in a row, which is worth a line in the log.
     bool ended(const std::string& address, bool linked, clock::time_point now);
+    // Its last attempt failed, so that another failure is no news.
+    bool failing(const std::string& address) const;
     // A link to the node broke: its places are dialed soon.
     void lost(std::string_view node, clock::time_point now);
 

@@ -306,7 +306,7 @@ void cluster_links::state::resolved(const std::string& address, std::vector<std:
                 "--cluster-key and --cluster-ca";
     }
     const auto now = clock::now();
-    if (!wrong.empty() && may_log(link_refusal::tls))
+    if (!wrong.empty() && !plan.failing(address) && may_log(link_refusal::tls))
         log_warn("cluster.cannot_dial", {{"address", address}, {"why", wrong}});
     const auto linked = [this](std::string_view node) { return book->has(node); };
     for (const auto& place : plan.resolved(address, places, linked, now))

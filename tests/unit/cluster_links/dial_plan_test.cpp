@@ -70,8 +70,13 @@ TEST(DialPlan, JitterTakesUpToHalfOfAPause) {
 TEST(DialPlan, ANameThatLeadsNowhereIsAskedAgain) {
     world it({"a:1"});
     it.plan.due(it.now);
+    EXPECT_FALSE(it.plan.failing("a:1"));
     EXPECT_EQ(it.resolved("a:1", {}), list());
+    EXPECT_TRUE(it.plan.failing("a:1")) << "nothing is news until it was linked";
     EXPECT_EQ(it.pause(), 100ms);
+    it.resolved("a:1", {"10.0.0.1:1"});
+    it.plan.ended("a:1", true, it.now);
+    EXPECT_FALSE(it.plan.failing("a:1"));
 }
 
 TEST(DialPlan, LinkedNodesAndItselfAreLeftAlone) {
