@@ -3,11 +3,18 @@
 #include <utility>
 
 namespace madang {
+namespace {
+
+error out_of_reach() {
+    return fail(errc::busy, "the group's node cannot be reached, or too much is on its way to it");
+}
+
+}  // namespace
 
 void away_desk::send(const std::string& group, event&& what, std::shared_ptr<publish_ticket> ticket) {
     const auto refuse = [&] {
         host_.count_refused();
-        if (ticket && ticket->done) ticket->done(fail(errc::busy, "the group's node"));
+        if (ticket && ticket->done) ticket->done(out_of_reach());
     };
     peer_parcels::publish parcel;
     parcel.group = group;
@@ -35,8 +42,7 @@ void away_desk::joined(const std::string& group, std::uint64_t member,
 
 // Without a link it waits for owner_changed.
 void away_desk::ask(const std::string& group, std::shared_ptr<subscribe_ticket> what) {
-    if (subscribing_.size() >= tickets_limit)
-        return host_.answer_away(std::move(what), fail(errc::busy, "the group's node"));
+    if (subscribing_.size() >= tickets_limit) return host_.answer_away(std::move(what), out_of_reach());
     const auto id = next_ticket_++;
     host_.to_owner(peer_parcels::subscribe{group, id, what->how});
     subscribing_.emplace(id, subscribing{group, std::move(what)});

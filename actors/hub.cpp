@@ -240,7 +240,7 @@ void hub::handle(parcel& what) {
                 who->run("subscribed", [&] { p.whom->done(std::move(*p.what)); });
         }
         void operator()(parcels::question& p) {
-            if (self.away(p.group)) return p.done(fail(errc::busy, "the group's node"));
+            if (self.away(p.group)) return p.done(fail(errc::busy, "the group's node is another by now"));
             if (self.hold_question(p)) return;
             self.desk_.ask(p.group, std::move(p.what), std::move(p.done));
         }
@@ -454,8 +454,7 @@ void hub::repair_presence() {
 
 void hub::count_repaired() { loop_.metrics().add(counter::presence_repaired); }
 
-// ------------------------------------------------------------------------------------------- the server's
-// commands
+// ------------------------------------------------------------------------------------------- commands
 
 std::vector<connection*> hub::selected(const client_selector& whom) const {
     std::vector<connection*> result;

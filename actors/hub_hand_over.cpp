@@ -93,9 +93,7 @@ bool hub::has_credit(std::size_t peer) const {
 }
 
 void hub::ask_store(const std::string& group, store_request&& what, hand_over_host::answer done) {
-    const auto* options = all_.namespaces->now().of_group(group);
-    desk_.ask_as_it_is(options != nullptr ? options->history_durability : durability::buffered,
-                       std::move(what), std::move(done));
+    desk_.ask_as_it_is(desk_.durability_of(group), std::move(what), std::move(done));
 }
 
 // A turn's buffered batch is submitted before its synced one.

@@ -216,9 +216,12 @@ void hub::peer_said(std::size_t peer, std::uint64_t link, peer_mail::item& item)
                 if (++p.hops < hops_limit && p.ticket == 0 && self.to_owner(std::move(p))) return;
                 self.loop_.metrics().add(counter::cluster_drops);
                 if (p.ticket != 0)
-                    self.send_peer(peer,
-                                   peer_parcels::published{
-                                       p.group, p.ticket, false, fail(errc::busy, "the group's node"), {}});
+                    self.send_peer(
+                        peer, peer_parcels::published{p.group,
+                                                      p.ticket,
+                                                      false,
+                                                      fail(errc::busy, "the group's node is another by now"),
+                                                      {}});
                 return;
             }
             std::shared_ptr<publish_ticket> ticket;
@@ -251,7 +254,7 @@ void hub::peer_said(std::size_t peer, std::uint64_t link, peer_mail::item& item)
             ask->how = std::move(p.how);
             ask->loop = self.place_of(peer);
             ask->done = self.replier<subscribed>(peer, link, p, &peer_parcels::answer::what);
-            if (self.away(p.group)) return ask->done(fail(errc::busy, "the group's node"));
+            if (self.away(p.group)) return ask->done(fail(errc::busy, "the group's node is another by now"));
             self.ask_stream(p.group, std::move(ask));
         }
         void operator()(peer_parcels::deliver& p) {

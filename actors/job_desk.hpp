@@ -274,6 +274,7 @@ class job_desk {
     void log_failure(const job_ended& what);
     void put_stored(const stored_schedule& what);
     void ask_inherited();
+    std::uint64_t inherited_of(const stored_schedule& what) const;
     void settle_inherited(const stored_schedule& what);
     schedule_view view_of(const stored_schedule& what) const;
 

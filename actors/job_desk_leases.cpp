@@ -3,6 +3,7 @@
 
 #include "actors/job_desk.hpp"
 #include "broker/core/errors.hpp"
+#include "broker/core/utf8.hpp"
 #include "broker/jobs/retry_policy.hpp"
 #include "monitoring/metrics.hpp"
 
@@ -34,7 +35,7 @@ void job_desk::end(std::uint64_t token, lease& what, link::ended&& how) {
     let_go(what);
     if (how.what == outcome::lost) counts_.add(counter::job_losses);
     for (auto* text : {&how.error.message, &how.error.trace})
-        if (text->size() > error_bytes) text->resize(error_bytes);
+        text->resize(cut_utf8(*text, error_bytes).size());
     if (what.spec) host_.ran(*what.spec, how);
     what.end = std::move(how);
     finish(token);

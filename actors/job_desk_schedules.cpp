@@ -77,10 +77,8 @@ void job_desk::declare(const standing_schedule& what) {
 void job_desk::put_stored(const stored_schedule& what) {
     if (serving_ == serving::no) return;
     // Fires of an earlier process are known by number only: now and then the store is asked.
-    const auto own = static_cast<std::uint64_t>(std::count_if(
-        fires_.begin(), fires_.end(), [&](const auto& each) { return each.second->schedule == what.name; }));
     auto& inherited = inherited_[what.name];
-    inherited = what.unfinished - std::min(what.unfinished, own);
+    inherited = inherited_of(what);
     std::set<const open_fire*> open;
     for (const auto& [job, each] : fires_)
         if (each->schedule == what.name) open.insert(each.get());
@@ -108,11 +106,15 @@ void job_desk::ask_inherited() {
     });
 }
 
-void job_desk::settle_inherited(const stored_schedule& what) {
+std::uint64_t job_desk::inherited_of(const stored_schedule& what) const {
     const auto own = static_cast<std::uint64_t>(std::count_if(
         fires_.begin(), fires_.end(), [&](const auto& each) { return each.second->schedule == what.name; }));
+    return what.unfinished - std::min(what.unfinished, own);
+}
+
+void job_desk::settle_inherited(const stored_schedule& what) {
     auto& left = inherited_.at(what.name);
-    const auto now = what.unfinished - std::min(what.unfinished, own);
+    const auto now = inherited_of(what);
     for (; left > now; --left) scheduler_.fired_job_over(what.name);
     if (left == 0) inherited_.erase(what.name);
     touch();

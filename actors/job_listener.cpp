@@ -97,11 +97,7 @@ void job_listener::accept() {
         }
         boost::system::error_code failed;
         const int fd = socket.release(failed);
-        if (!failed) {
-            const int flags = ::fcntl(fd, F_GETFL);
-            ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-            room_->came(fd);
-        }
+        if (!failed) room_->came(fd);
         accept();
     });
 }

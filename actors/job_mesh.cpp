@@ -257,8 +257,7 @@ void job_mesh::hear(std::uint64_t peer, job_parcels::answers_read& what) {
     answering -= std::min(answering, what.bytes);
 }
 
-// ------------------------------------------------------------------------------------------- workers from
-// here
+// ------------------------------------------------------------------------------------------- our workers
 
 void job_mesh::take(std::unique_ptr<worker_socket> wire, bool proven) {
     if (!home_.linked || relays_.size() >= room_.with().settings.worker_connections) return;  // closes it
@@ -324,8 +323,7 @@ void job_mesh::hear(std::uint64_t peer, job_parcels::worker_closed& what) {
     if (peer == home_.peer) forget_relay(what.stream);
 }
 
-// ------------------------------------------------------------------------------------------- workers from
-// there
+// ------------------------------------------------------------------------------------------- their workers
 
 void job_mesh::hear(std::uint64_t peer, job_parcels::worker_came& what) {
     look();

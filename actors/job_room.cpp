@@ -4,6 +4,7 @@
 #include "actors/job_room_impl.hpp"
 #include "actors/job_worker_actor_impl.hpp"
 #include "broker/core/log.hpp"
+#include "broker/core/utf8.hpp"
 #include "broker/core/working_for.hpp"
 #include "monitoring/metrics.hpp"
 #include "storage/store.hpp"
@@ -230,7 +231,8 @@ void job_room::ran(const job_spec& what, const link::ended& how) {
     made.end_ns = by->now_ns();
     made.begin_ns = made.end_ns - static_cast<std::int64_t>(how.run_us) * 1000;
     made.failed = how.what != link::ended::outcome::success && how.what != link::ended::outcome::ignore;
-    if (made.failed) made.why = how.error.type + ": " + how.error.message.substr(0, open_span::most_text);
+    if (made.failed)
+        made.why = how.error.type + ": " + std::string(cut_utf8(how.error.message, open_span::most_text));
     made.attributes.emplace_back("messaging.system", "madang");
     made.attributes.emplace_back("messaging.destination.name", what.queue);
     made.attributes.emplace_back("madang.job.id", what.id);

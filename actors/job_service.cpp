@@ -1,6 +1,5 @@
 #include "actors/job_service.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -285,8 +284,6 @@ bool job_service::handed_over() const noexcept {
 }
 void job_service::worker_came(int fd) {
     auto& s = *state_;
-    const int flags = ::fcntl(fd, F_GETFL);
-    ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     const auto owned = std::make_shared<descriptor>(fd);
     s.inbox->put([&s, owned](job_desk&) {
         if (s.lets_workers_in) s.room->joined(std::exchange(owned->fd, -1));

@@ -243,31 +243,9 @@ link::ended job_threads::run_one(const job_assignment& what, attempt& as) {
     const origin_source whose(what.spec->correlation_id);
     const working_for mine(whose);
     const traced_work attempt(attempt_of(tracer_, what.spec->correlation_id, what.token));
-    auto end = tasks_.run(what.spec->task, as);
-    link::ended how;
-    how.token = what.token;
+    auto how = ended_as(what.token, tasks_.run(what.spec->task, as));
     how.run_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady_now() - as.began()).count());
-    how.error = std::move(end.error);
-    how.after_ms = end.after_ms;
-    switch (end.outcome) {
-        case MADANG_JOB_SUCCESS:
-            how.what = outcome::success;
-            how.result = std::move(end.json);
-            break;
-        case MADANG_JOB_RETRY:
-            how.what = outcome::retry;
-            break;
-        case MADANG_JOB_REJECT:
-            how.what = outcome::reject;
-            break;
-        case MADANG_JOB_IGNORE:
-            how.what = outcome::ignore;
-            break;
-        default:
-            how.what = outcome::failure;
-            break;
-    }
     return how;
 }
 

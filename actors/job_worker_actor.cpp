@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/auth/secrets.hpp"
 #include "broker/core/log.hpp"
 #include "monitoring/metrics.hpp"
 
@@ -10,14 +11,6 @@ namespace {
 
 constexpr std::size_t kept_bytes = 1024 * 1024;  // of a buffer that is empty
 constexpr std::uint32_t most_children = 4096;
-
-// Takes as long whether they differ at the first byte or the last.
-bool same_secret(std::string_view a, std::string_view b) noexcept {
-    unsigned differs = a.size() != b.size();
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-        differs |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
-    return differs == 0;
-}
 
 link::run run_of(job_assignment&& what) {
     const auto& spec = *what.spec;

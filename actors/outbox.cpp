@@ -145,10 +145,7 @@ void outbox::drop_publications(std::size_t room_needed, const limits& limit) {
         std::move(kept.begin() + 1, kept.end(), all.begin() + static_cast<std::ptrdiff_t>(begin));
         all.insert(all.begin() + static_cast<std::ptrdiff_t>(begin), std::move(kept.front()));
     }
-    if (head_ > 64 && head_ > all.size() / 2) {
-        all.erase(all.begin(), all.begin() + head_);
-        head_ = 0;
-    }
+    drop_written();
     if (bytes_ == 0) give_back();
 }
 
@@ -189,10 +186,14 @@ void outbox::consume(std::size_t size) noexcept {
         e.data += size;
         e.size -= static_cast<std::uint32_t>(size);
     }
-    if (head_ > 64 && head_ > all.size() / 2) {
-        all.erase(all.begin(), all.begin() + head_);
-        head_ = 0;
-    }
+    drop_written();
+}
+
+// The entries before head_, once they are the larger part.
+void outbox::drop_written() noexcept {
+    if (head_ <= 64 || head_ <= entries_->size() / 2) return;
+    entries_->erase(entries_->begin(), entries_->begin() + head_);
+    head_ = 0;
 }
 
 void outbox::clear() noexcept {

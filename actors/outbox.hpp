@@ -73,6 +73,7 @@ class outbox {
 
     void append(const payload& owner, std::string_view bytes, std::uint32_t kind);
     void drop_publications(std::size_t room_needed, const limits& limit);
+    void drop_written() noexcept;
     void give_back() noexcept;
 };
 

@@ -115,7 +115,7 @@ class switchboard final : public caf::event_based_actor {
                 auto& route = all_->routes[all_->place_of(name)];
                 if (route.who.incarnation != incarnation || route.link == 0)
                     return caf::sec::invalid_argument;
-                const auto answer = told(route);
+                const auto answer = of_this_node(route);
                 linked(route, yard, {place, link}, std::move(hubs), jobs);
                 return answer;
             },
@@ -123,10 +123,10 @@ class switchboard final : public caf::event_based_actor {
     }
 
   private:
-    // What the other is to know of this node.
-    caf::message told(const peer_route& route) const {
+    // What the other is to know of this node: yard, place, link, hubs, jobs.
+    caf::message of_this_node(const peer_route& route) const {
         const auto place = static_cast<std::uint64_t>(&route - all_->routes.data());
-        return caf::make_message(place, route.link, all_->home.node(), all_->home.hub_actors(),
+        return caf::make_message(all_->home.node(), place, route.link, all_->home.hub_actors(),
                                  all_->jobs_actors());
     }
 
@@ -177,23 +177,17 @@ class switchboard final : public caf::event_based_actor {
             const auto& route = all_->routes[all_->place_of(who.name)];
             if (route.who != who) return;
             hello = caf::make_message(peer_hello_atom::value, all_->self.name, all_->self.incarnation) +
-                    renamed(route);
+                    of_this_node(route);
         }
         request(peer, patience, hello)
             .then(
-                [this, who](std::uint64_t place, std::uint64_t link, const std::string& yard,
+                [this, who](const std::string& yard, std::uint64_t place, std::uint64_t link,
                             std::vector<caf::actor>& hubs, std::vector<caf::actor>& jobs) {
                     std::lock_guard lock(all_->mutex);
                     auto& route = all_->routes[all_->place_of(who.name)];
                     if (route.who == who) linked(route, yard, {place, link}, std::move(hubs), jobs);
                 },
                 [this, who](caf::error& why) { all_->failed(who, "hello: " + system().render(why)); });
-    }
-    // yard, place, link, hubs, jobs
-    caf::message renamed(const peer_route& route) const {
-        const auto place = static_cast<std::uint64_t>(&route - all_->routes.data());
-        return caf::make_message(all_->home.node(), place, route.link, all_->home.hub_actors(),
-                                 all_->jobs_actors());
     }
 
     const std::shared_ptr<peers::state> all_;

@@ -2,8 +2,7 @@
 // those anew that failed.
 //
 //   accepts    start_atom, drain_atom; parcels::background_event; background_idle: an instance would take
-//   more;
-//              background_gone: one is destroyed
+//              more; background_gone: one is destroyed
 //   sends      nothing: its instances are connections on the same loop, which it calls
 //   spawned by yard::run, one for each plugin with background consumers
 //   runs on    the loop that the plugin was given

@@ -41,7 +41,7 @@ std::optional<peer_parcels::call> stream_calls::ask(std::size_t peer, std::uint6
     std::unique_lock lock(mutex_);
     if (waiting_.size() >= limit) {
         lock.unlock();
-        done(fail(errc::busy, "the group's node"));
+        done(fail(errc::busy, "too many questions wait for other nodes"));
         return std::nullopt;
     }
     const auto ticket = next_++;

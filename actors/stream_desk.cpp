@@ -58,7 +58,7 @@ void stream_desk::send(const std::string& group, event&& what, std::shared_ptr<p
             command.meta_ttl_ms = options->history_meta_ttl.count();
             command.new_epoch = host_.random_epoch();
         }
-        const auto how = options != nullptr ? options->history_durability : durability::buffered;
+        const auto how = durability_of(group);
         auto& context = kept ? stage_in_stream(how, std::move(command), desk_batch::purpose::publish, group)
                              : stage(how, std::move(command), desk_batch::purpose::publish, group);
         context.kept = kept;
@@ -171,9 +171,12 @@ void stream_desk::begin_anew(const std::string& group) {
     const auto tenure = host_.tenure_of(group);
     const auto known = renewed_.find(group);
     if (tenure == 0 || (known != renewed_.end() && known->second.tenure == tenure)) return;
-    // A namespace that this node does not know yet: another one was reloaded before it.
+    renew(durability_of(group), group, tenure);
+}
+
+durability stream_desk::durability_of(std::string_view group) const noexcept {
     const auto* options = namespaces_.now().of_group(group);
-    renew(options != nullptr ? options->history_durability : durability::buffered, group, tenure);
+    return options != nullptr ? options->history_durability : durability::buffered;
 }
 
 void stream_desk::ask_as_it_is(durability how, store_request&& what,
@@ -203,8 +206,8 @@ void stream_desk::complete_renew(desk_batch::waiting& each, store_answer&& answe
 
 void stream_desk::ask(const std::string& group, store_request&& what,
                       std::function<void(store_answer&&)> done) {
-    const auto how = namespaces_.now().of_group(group)->history_durability;
-    stage_in_stream(how, std::move(what), desk_batch::purpose::question, group).asked = std::move(done);
+    stage_in_stream(durability_of(group), std::move(what), desk_batch::purpose::question, group).asked =
+        std::move(done);
 }
 
 // ------------------------------------------------------------------------------------------- members
@@ -269,7 +272,8 @@ void stream_desk::complete_subscribe(desk_batch::waiting& each, store_answer&& a
         }
         return host_.answer(std::move(each.ask), answer.error());
     }
-    if (!holds(each)) return host_.answer(std::move(each.ask), fail(errc::busy, "the group's node"));
+    if (!holds(each))
+        return host_.answer(std::move(each.ask), fail(errc::busy, "the group's node is another by now"));
     auto& page = std::get<history_page>(*answer);
     subscribed made;
     if (ask.how.recover_since && ask.how.cache) {
@@ -470,8 +474,9 @@ void stream_desk::complete(desk_batch& batch, std::vector<store_answer>&& answer
                 complete_renew(each, std::move(answers[i]));
                 break;
             case desk_batch::purpose::question:
-                each.asked(!answers[i] || holds(each) ? std::move(answers[i])
-                                                      : store_answer(fail(errc::busy, "the group's node")));
+                each.asked(!answers[i] || holds(each)
+                               ? std::move(answers[i])
+                               : store_answer(fail(errc::busy, "the group's node is another by now")));
                 break;
             case desk_batch::purpose::plain:
                 each.asked(std::move(answers[i]));

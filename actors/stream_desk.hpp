@@ -133,6 +133,9 @@ class stream_desk {
     bool has_begun(const std::string& group, std::uint64_t tenure) const;
     void adopted(const std::string& group, const position& at);  // in the tenure that is now
     void begin_anew(const std::string& group);
+    // As the group's namespace asks. (A reload reaches the nodes one by one: one of them may know it before
+    // this.)
+    durability durability_of(std::string_view group) const noexcept;
     // Just that, in order with what else is asked of the store about the group.
     void ask_as_it_is(durability how, store_request&& what, std::function<void(store_answer&&)> done);
 

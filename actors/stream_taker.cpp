@@ -88,15 +88,14 @@ void stream_taker::ask(const std::string& group, const move& of) {
 stream_taker::verdict stream_taker::hold(const std::string& group, std::size_t bytes,
                                          std::function<void()> go) {
     auto found = awaited_.find(group);
-    if (found == awaited_.end()) {
-        const auto* from = source_of(group);
-        if (from == nullptr) return verdict::now;
-        if (waiting_ >= limits_.waiting || bytes_ + bytes > limits_.bytes) return verdict::refused;
+    const auto* from = found == awaited_.end() ? source_of(group) : nullptr;
+    if (found == awaited_.end() && from == nullptr) return verdict::now;
+    if (waiting_ >= limits_.waiting || bytes_ + bytes > limits_.bytes) return verdict::refused;
+    if (from != nullptr) {
         const auto& move = moves_.at(from->move);
         found = await(group, from->move);
         if (move.link != 0) ask(group, move);
     }
-    if (waiting_ >= limits_.waiting || bytes_ + bytes > limits_.bytes) return verdict::refused;
     ++waiting_;
     bytes_ += bytes;
     found->second.bytes += bytes;

@@ -43,8 +43,6 @@ class stream_taker {
     void came(std::size_t peer, const peer_parcels::given_all& what);
     void expire();  // those whose patience is over
 
-    std::size_t awaited() const noexcept { return awaited_.size(); }
-
   private:
     struct move {
         std::size_t peer = 0;

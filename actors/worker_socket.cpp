@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,10 @@ constexpr std::size_t read_bytes = 64 * 1024;
 constexpr int reads_per_turn = 16;  // then the others have their turn
 
 }  // namespace
+
+worker_socket::worker_socket(asio_loop& on, int fd) : on_(on), fd_(fd) {
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
 
 worker_socket::~worker_socket() {
     if (fd_ >= 0) ::close(fd_);

@@ -8,8 +8,8 @@ namespace madang {
 
 class worker_socket final : public worker_wire, public descriptor_watcher {
   public:
-    // Takes over the descriptor, which does not block.
-    worker_socket(asio_loop& on, int fd) : on_(on), fd_(fd) {}
+    // Takes over the descriptor.
+    worker_socket(asio_loop& on, int fd);
     ~worker_socket() override;
 
     bool begin(reader& to) override;

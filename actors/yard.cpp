@@ -1,25 +1,17 @@
 #include <boost/asio/post.hpp>
 #include <charconv>
 #include <optional>
-#include <random>
 #include <thread>
 
 #include "actors/yard_impl.hpp"
 #include "broker/core/names.hpp"
 #include "broker/core/node_name.hpp"
+#include "broker/core/request_id.hpp"
 #include "broker/core/working_for.hpp"
 #include "monitoring/metrics.hpp"
 
 namespace madang {
 namespace {
-
-std::string random_hex() {
-    std::random_device random;
-    constexpr char digits[] = "0123456789abcdef";
-    std::string result;
-    for (int i = 0; i < 16; ++i) result += digits[random() % 16];
-    return result;
-}
 
 struct channel_address {
     std::string_view node;
@@ -52,7 +44,7 @@ yard::yard(const options& settings, metrics& counts, const reloadable<namespace_
     s.directory.clustered = !settings.cluster_listen.empty();
     const std::size_t count =
         settings.loops != 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
-    s.directory.node = random_hex();
+    s.directory.node = make_request_id().substr(0, 16);
     s.directory.node_name = node_name(settings);
     s.directory.presence_retry = settings.presence_retry;
     s.directory.hand_over = {settings.cluster_hand_over_timeout.count(), settings.cluster_hand_over_waiting,

@@ -1,4 +1,4 @@
-// What yard's two source files share: its parts, and sending to them from any thread.
+// What yard's source files share: its parts, and sending to them from any thread.
 #pragma once
 
 #include <atomic>

@@ -33,26 +33,6 @@ std::uint64_t cpu_us() {
            static_cast<std::uint64_t>(used.tv_nsec) / 1000;
 }
 
-std::string cut(std::string text) {
-    if (text.size() > error_text_bytes) text.resize(cut_utf8(text, error_text_bytes).size());
-    return text;
-}
-
-link::ended::outcome outcome_of(madang_job_outcome what) {
-    switch (what) {
-        case MADANG_JOB_SUCCESS:
-            return link::ended::outcome::success;
-        case MADANG_JOB_RETRY:
-            return link::ended::outcome::retry;
-        case MADANG_JOB_REJECT:
-            return link::ended::outcome::reject;
-        case MADANG_JOB_IGNORE:
-            return link::ended::outcome::ignore;
-        default:
-            return link::ended::outcome::failure;
-    }
-}
-
 // What the worker and the process share: the socket's writing end, the jobs that wait, and which one runs.
 class worker_link final : public child_ports::link_port {
   public:
@@ -277,25 +257,19 @@ link::ended run_job(link::run& job, const task_table& tasks, worker_link& link, 
     child_attempt attempt(job, link, ports, limits);
     const auto cpu = cpu_us();
     const auto began = steady_clock::now();
-    auto end = tasks.run(job.task, attempt);
-    link::ended how;
-    how.token = job.token;
+    auto how = ended_as(job.token, tasks.run(job.task, attempt));
     how.cpu_us = cpu_us() - cpu;
     how.run_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - began).count());
-    how.what = outcome_of(end.outcome);
-    how.after_ms = end.after_ms;
-    how.error = {cut(std::move(end.error.type)), cut(std::move(end.error.message)),
-                 cut(std::move(end.error.trace))};
-    if (how.what != link::ended::outcome::success) return how;
-    if (end.json.size() <= limits.result_bytes) {
-        how.result = std::move(end.json);
-    } else {
+    for (auto* text : {&how.error.type, &how.error.message, &how.error.trace})
+        text->resize(cut_utf8(*text, error_text_bytes).size());
+    if (how.result.size() > limits.result_bytes) {
         how.what = link::ended::outcome::failure;
         how.error = {"ResultTooLarge",
-                     "its result has " + std::to_string(end.json.size()) + " bytes; " +
+                     "its result has " + std::to_string(how.result.size()) + " bytes; " +
                          std::to_string(limits.result_bytes) + " are allowed (--job-result-bytes)",
                      ""};
+        how.result.clear();
     }
     return how;
 }

@@ -73,6 +73,33 @@ std::vector<task_options> task_table::all() const {
 
 const attempt_port* task_table::current() noexcept { return current_attempt; }
 
+link::ended ended_as(std::uint64_t token, attempt_end&& how) {
+    using outcome = link::ended::outcome;
+    link::ended made;
+    made.token = token;
+    made.error = std::move(how.error);
+    made.after_ms = how.after_ms;
+    switch (how.outcome) {
+        case MADANG_JOB_SUCCESS:
+            made.what = outcome::success;
+            made.result = std::move(how.json);
+            break;
+        case MADANG_JOB_RETRY:
+            made.what = outcome::retry;
+            break;
+        case MADANG_JOB_REJECT:
+            made.what = outcome::reject;
+            break;
+        case MADANG_JOB_IGNORE:
+            made.what = outcome::ignore;
+            break;
+        default:
+            made.what = outcome::failure;
+            break;
+    }
+    return made;
+}
+
 attempt_end task_table::run(std::string_view task, attempt_port& attempt) const {
     const auto found = tasks_.find(task);
     if (found == tasks_.end())

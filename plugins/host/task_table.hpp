@@ -11,6 +11,7 @@
 
 #include "broker/core/jobs.hpp"
 #include "broker/jobs/task_options.hpp"
+#include "broker/jobs/worker_link.hpp"
 #include "madang/jobs.h"
 
 namespace madang {
@@ -37,6 +38,8 @@ struct attempt_end {
     job_error error;
     std::int64_t after_ms = -1;
 };
+// As whoever runs the job says it, without the times that it took.
+link::ended ended_as(std::uint64_t token, attempt_end&& how);
 
 // Filled while plugins are loaded; any thread afterwards. Addresses are stable.
 class task_table final : public task_directory {
