@@ -14,30 +14,13 @@ import sys
 import tempfile
 import time
 
+from debian import new_debian, run
+
 sources, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 page = (sources / "docs/service.md").read_text()
 patience = 120  # seconds, for whatever is waited for
 skipped = 77
 key = "a-key-of-this-check-that-is-long-enough"
-
-
-def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, **{"timeout": 900, **more})
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    return done.stdout
-
-
-def new_debian(root, package):
-    """Packages from where this machine has them, in the way it asks for them."""
-    apt = pathlib.Path("/etc/apt")
-    mirrors = [each for each in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))]
-               if each.suffix in (".list", ".sources") and each.is_file()]
-    asked = re.findall(r'^(Acquire::(?:Check-|https?::)\S+ "[^"]+";)$', run("apt-config", "dump"), re.M)
-    run("mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd-sysv,dbus,curl,procps,fonts-nanum", *(f"--aptopt={each}" for each in asked),
-        f"--customize-hook=copy-in {package} /root",
-        f'--customize-hook=chroot "$1" apt-get install --yes --no-install-recommends /root/{package.name}',
-        "--skip=cleanup/apt", "bookworm", str(root), *map(str, mirrors))
 
 
 def end_with_parent():
@@ -250,7 +233,8 @@ def main():
             return skipped
         run("cpack", "--config", str(build / "CPackConfig.cmake"), "-B", where)
         package = next(folder.glob("madang_*.deb"))
-        new_debian(root, package)
+        new_debian(root, ["systemd-sysv", "dbus", "curl", "procps", "fonts-nanum"], f"copy-in {package} /root",
+                   f'chroot "$1" apt-get install --yes --no-install-recommends /root/{package.name}')
         machine = Machine(root, folder / "console")
         try:
             if not machine.booted():

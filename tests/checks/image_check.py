@@ -1,0 +1,273 @@
+"""The image, deploy/compose.yaml and deploy/kubernetes in containers: built, started, used, stopped and killed.
+
+Usage: image_check.py SOURCES BUILD. The Dockerfile's stage that compiles is replaced by what BUILD has already; the Debian below is
+made by mmdebstrap. An engine of this check's own (dockerd) runs the containers, and ends with it. Where none runs, say without root,
+the exit code is 77. No Kubernetes runs here: the pods are containers with what nodes.yaml says of theirs.
+"""
+import ctypes
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import yaml
+
+from debian import new_debian, run
+
+sources, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+patience = 120  # seconds, for whatever is waited for
+skipped = 77
+
+
+def end_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def expect(good, what):
+    if not good:
+        sys.exit(f"it is not so: {what}")
+
+
+def until(what, holds):
+    end = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > end:
+            names = docker("ps", "--all", "--format", "{{.Names}}").split()
+            sys.exit(f"not within {patience} s: {what}\n" + "\n".join(f"-- {each}\n" + "\n".join(logs(each)[-20:]) for each in names))
+        time.sleep(0.2)
+
+
+class Engine:
+    def __init__(self, folder):
+        self.namespaces = folder / "exec/netns"
+        self.log = folder / "dockerd.log"
+        os.environ["DOCKER_HOST"] = f"unix://{folder}/docker.sock"
+        self.process = subprocess.Popen(
+            [shutil.which("dockerd"), "--host", os.environ["DOCKER_HOST"], "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"),
+             "--pidfile", str(folder / "pid")],
+            stdin=subprocess.DEVNULL, stdout=self.log.open("w"), stderr=subprocess.STDOUT, preexec_fn=end_with_parent)
+
+    def runs(self):
+        end = time.monotonic() + patience
+        while time.monotonic() < end and self.process.poll() is None:
+            if subprocess.run(["/usr/bin/docker", "info"], capture_output=True).returncode == 0:
+                return True
+            time.sleep(0.2)
+        return False
+
+    def end(self):
+        containers = subprocess.run(["/usr/bin/docker", "ps", "--all", "--quiet"], capture_output=True, text=True).stdout.split()
+        if containers:
+            subprocess.run(["/usr/bin/docker", "rm", "--force", "--volumes", *containers], capture_output=True)
+        subprocess.run(["/usr/bin/docker", "network", "prune", "--force"], capture_output=True)
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for each in self.namespaces.glob("*"):  # it leaves one mounted
+            subprocess.run(["umount", str(each)], capture_output=True)
+
+
+def docker(*arguments, **more):
+    return run("/usr/bin/docker", *arguments, **more).strip()
+
+
+def inspect(container, what):
+    return docker("inspect", "--format", "{{" + what + "}}", container)
+
+
+def image_of(tag, dockerfile, *trees):
+    """Built from `dockerfile`'s text; `trees`: folders that it copies, by their names."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(dockerfile.encode())
+        tar.addfile(entry, io.BytesIO(dockerfile.encode()))
+        for each in trees:
+            tar.add(each, each.name)
+    done = subprocess.run(["/usr/bin/docker", "build", "--network", "host", "--tag", tag, "-"], input=packed.getvalue(),
+                          capture_output=True, timeout=900)
+    expect(done.returncode == 0, f"{tag}: {done.stdout[-3000:].decode()}{done.stderr[-2000:].decode()}")
+
+
+def make_images(folder):
+    new_debian(folder / "debian.tar", ["ca-certificates"])
+    docker("import", str(folder / "debian.tar"), "debian:12-slim")
+    trees = {}
+    for name, components in (("madang", ("server", "plugins")), ("madang-sdk", ("sdk",))):
+        trees[name] = folder / name
+        for component in components:
+            run("cmake", "--install", str(build), "--component", component, "--prefix", str(trees[name]), "--strip")
+    dockerfile = (sources / "Dockerfile").read_text()
+    compiled = re.search(r"^FROM debian:12 AS builder\n.*?(?=^# What plugins are built with)", dockerfile, re.M | re.S).group()
+    dockerfile = dockerfile.replace(compiled, "FROM scratch AS builder\nCOPY madang /opt/madang\nCOPY madang-sdk /opt/madang-sdk\n\n")
+    # Not the SDK's stage, which installs a compiler.
+    dockerfile = re.sub(r"^FROM debian:12-slim AS sdk\n.*?(?=^FROM )", "", dockerfile, flags=re.M | re.S)
+    image_of("madang", dockerfile, *trees.values())
+    image_of("nginx:stable", "FROM debian:12-slim\n"
+             "RUN apt-get update && apt-get install -y --no-install-recommends nginx-light && rm /etc/nginx/sites-enabled/default\n"
+             'CMD ["nginx", "-g", "daemon off;"]\n')
+
+
+def get(url, body=None, cookie=""):
+    """Status, body and cookies."""
+    asked = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode(), headers={"Cookie": cookie})
+    try:
+        with urllib.request.urlopen(asked, timeout=patience) as answer:
+            return answer.status, answer.read(), "; ".join(each.split(";")[0] for each in answer.headers.get_all("Set-Cookie", []))
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read(), ""
+    except OSError as broken:
+        return 0, str(broken).encode(), ""
+
+
+def logs(container):
+    return subprocess.run(["/usr/bin/docker", "logs", container], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout.splitlines()
+
+
+def all_up(container):
+    """That node sees three, as it is now."""
+    views = [each for each in logs(container) if "cluster.view" in each]
+    return views and re.search(r'nodes="\S+=up \S+=up \S+=up"$', views[-1])
+
+
+def check_alone():
+    docker("run", "--detach", "--name", "alone", "madang")
+    until("the image is healthy", lambda: inspect("alone", ".State.Health.Status") == "healthy")
+    expect(docker("exec", "alone", "id", "-u") == "10001", "it is not root's")
+    expect(docker("exec", "alone", "stat", "-c", "%a %U", "/var/lib/madang") == "700 madang", "its data are its own")
+    docker("stop", "--time", "30", "alone")
+    expect(inspect("alone", ".State.ExitCode") == "0", "it stops well")
+
+
+def check_compose(folder):
+    """As its users do, but for the port of this machine, which is any."""
+    there = folder / "deploy"
+    there.mkdir()
+    (there / "nginx.conf").write_text((sources / "deploy/nginx.conf").read_text())
+    (there / "compose.yaml").write_text((sources / "deploy/compose.yaml").read_text().replace("127.0.0.1:8080:8080", "127.0.0.1::8080"))
+    run("docker-compose", "--project-name", "yard", "--file", str(there / "compose.yaml"), "up", "--detach", "--no-build")
+    a, b, c, front = (f"yard_{each}_1" for each in ("a", "b", "c", "front"))
+    until("three nodes are one", lambda: all(all_up(each) for each in (a, b, c)))
+    until("all are healthy", lambda: all(inspect(each, ".State.Health.Status") == "healthy" for each in (a, b, c)))
+    site = "http://" + docker("port", front, "8080")
+
+    def answers():
+        return all(get(f"{site}/readyz")[0] == 200 for _ in range(6))
+    until("nginx passes on to all of them", answers)
+    expect(b"<title>" in get(f"{site}/")[1], "the demo is there")
+    status, taken, visitor = get(f"{site}/api/reports/", {"title": "From three nodes", "pages": 2})
+    expect(status == 202, f"a report is ordered: {status} {taken}")
+    report = {}
+
+    def made():
+        report.update(json.loads(get(site + json.loads(taken)["status_url"], cookie=visitor)[1]))
+        return report["state"] in ("SUCCESS", "FAILURE")
+    until("the report is made", made)
+    expect(all(get(site + report["url"])[1].startswith(b"%PDF") for _ in range(6)), "whoever is asked has the report")
+
+    docker("stop", "--time", "30", b)
+    expect(inspect(b, ".State.ExitCode") == "0", "a node stops well")
+    expect(answers(), "nobody notices that a node went")
+    docker("start", b)
+    until("it is back", lambda: all_up(a))
+    docker("kill", c)
+    until("the two that are left serve", answers)
+    docker("start", c)
+    until("all are back", lambda: all_up(a) and answers())
+    run("docker-compose", "--project-name", "yard", "--file", str(there / "compose.yaml"), "down", "--volumes")
+
+
+def check_kubernetes(folder):
+    """Pods as containers: users, rights, folders and variables of nodes.yaml, names as the headless service gives them."""
+    home = sources / "deploy/kubernetes"
+    nodes = yaml.safe_load((home / "nodes.yaml").read_text())
+    pod = nodes["spec"]["template"]["spec"]
+    container, rights = pod["containers"][0], pod["securityContext"]
+    user, group = str(rights["runAsUser"]), rights["fsGroup"]
+    replicas, service = nodes["spec"]["replicas"], nodes["spec"]["serviceName"]
+    secret = folder / "certificates"
+    madang = str(build / "madang")
+    run(madang, "cluster", "init-ca", str(secret))
+    for i in range(replicas):
+        run(madang, "cluster", "issue", f"madang-{i}", str(secret))
+    (secret / "ca.key").unlink()
+    secret.chmod(0o755)
+    for each in secret.iterdir():  # a Secret's defaultMode, with fsGroup
+        os.chown(each, 0, group)
+        each.chmod(0o440)
+    docker("network", "create", "pods")
+    names = [f"madang-{i}" for i in range(replicas)]
+
+    def start(name):
+        data = folder / f"data-{name}"
+        if not data.exists():
+            data.mkdir()
+            os.chown(data, 0, group)
+            data.chmod(0o2775)
+        places = {"data": [f"{data}:/var/lib/madang"], "config": [f"{home}:/etc/madang:ro"],
+                  "certificates": [f"{secret}:/certificates:ro"]}
+        mounts = [word for each in container["volumeMounts"] for place in places.get(each["name"], []) for word in ("--volume", place)]
+        empty = [word for each in container["volumeMounts"] if each["name"] not in places for word in ("--tmpfs", each["mountPath"])]
+        variables = [word for each in container["env"]
+                     for word in ("--env", f"{each['name']}={each.get('value', name).replace('$(MADANG_NODE_NAME)', name)}")]
+        security = container["securityContext"]
+        docker("run", "--detach", "--name", name, "--network", "pods", "--network-alias", f"{name}.{service}", "--network-alias", service,
+               "--user", f"{user}:{rights['runAsGroup']}", "--group-add", str(group),
+               *(["--read-only"] if security["readOnlyRootFilesystem"] else []),
+               *(f"--cap-drop={each}" for each in security["capabilities"]["drop"]),
+               *(["--security-opt", "no-new-privileges"] if not security["allowPrivilegeEscalation"] else []),
+               *mounts, *empty, *variables, "madang", *container["args"])
+
+    def probe(name, which):
+        port = next(each["containerPort"] for each in container["ports"] if each["name"] == container[which]["httpGet"]["port"])
+        address = inspect(name, ".NetworkSettings.Networks.pods.IPAddress")
+        return get(f"http://{address}:{port}{container[which]['httpGet']['path']}")[0] == 200
+    for name in names:
+        start(name)
+    until("every pod is ready", lambda: all(probe(each, "readinessProbe") and probe(each, "livenessProbe") for each in names))
+    until("every pod sees all", lambda: all(all_up(each) for each in names))
+    # A pod that is deleted drains, and comes back with its folder and another address.
+    docker("stop", "--time", str(pod["terminationGracePeriodSeconds"]), names[-1])
+    expect(inspect(names[-1], ".State.ExitCode") == "0", "a pod drains")
+    expect(all(probe(each, "readinessProbe") for each in names[:-1]), "the others stay ready")
+    docker("rm", names[-1])
+    start(names[-1])
+    until("it is one of them again", lambda: all(all_up(each) and probe(each, "readinessProbe") for each in names))
+
+
+def main():
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    if os.geteuid() != 0 or not shutil.which("dockerd"):
+        print("no containers without root and an engine")
+        return skipped
+    with tempfile.TemporaryDirectory() as where:
+        folder = pathlib.Path(where)
+        engine = Engine(folder)
+        try:
+            if not engine.runs():
+                print("no engine runs here:", engine.log.read_text()[-2000:])
+                return skipped
+            make_images(folder)
+            check_alone()
+            check_compose(folder)
+            check_kubernetes(folder)
+        finally:
+            engine.end()
+    print("the image and deploy/ work in containers")
+    return 0
+
+
+sys.exit(main())
