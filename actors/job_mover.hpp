@@ -64,7 +64,7 @@ class job_mover {
     bool is_done() const noexcept;
     std::uint64_t jobs_left() const noexcept;  // in the book (as far as known) and in chunks
     std::uint64_t jobs_moved() const noexcept { return moved_; }
-    std::size_t chunks_kept() const noexcept { return kept_.size(); }
+    std::size_t chunks_kept() const noexcept { return kept_.size(); }  // for tests
     std::set<std::string> takers() const;  // with whom it has to do: the home, and those of kept chunks
 
   private:

@@ -49,7 +49,7 @@ class resident_list {
         bool gone = false;  // and they are told to have left
         std::map<std::string, client_info> clients;
     };
-    std::unordered_map<std::string, std::vector<residents>> groups_;  // by peer
+    std::unordered_map<std::string, std::vector<residents>> groups_;  // of each of its owners
 };
 
 }  // namespace madang

@@ -85,6 +85,8 @@ result<std::unique_ptr<data_dir>> data_dir::open(const fs::path& path, std::uint
     if (!fs::is_directory(path, problem))
         return refusal(path, how == access::serve ? "cannot be made: name a folder that can be written"
                                                   : "is no folder of a store");
+    if (how == access::inspect && !fs::exists(path / "format", problem) && !fs::exists(path / "db", problem))
+        return refusal(path, "there is no store in it");
     const int lock = ::open((path / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0) return refusal(path, system_error("cannot be written"));
     std::unique_ptr<data_dir> result(new data_dir(path, lock));
@@ -96,7 +98,6 @@ result<std::unique_ptr<data_dir>> data_dir::open(const fs::path& path, std::uint
     if (!has_format) {
         if (has_database)
             return refusal(path, "its file `format` is missing: restore a backup (madang store restore)");
-        if (how == access::inspect) return refusal(path, "there is no store in it");
         result->new_ = true;
         result->shards_ = shards;
     } else {

@@ -83,7 +83,6 @@ class job_table {
     std::size_t round_bytes() const noexcept { return round_bytes_ + rows_.bytes(); }
     void seal_round(kv_batch& into);
     void end_round();
-    std::size_t cached_bytes() const noexcept { return cached_bytes_; }
 
   private:
     struct limit_state {

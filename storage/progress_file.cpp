@@ -118,7 +118,7 @@ result<std::unique_ptr<progress_file>> progress_file::begin(const std::filesyste
     const int file = open((made ? fresh : path).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file < 0) return trouble(path, "cannot be opened");
     known.clean = false;
-    std::unique_ptr<progress_file> result(new progress_file(file, std::move(known)));
+    std::unique_ptr<progress_file> result(new progress_file(path, file, std::move(known)));
     if (made && (ftruncate(file, 0) != 0 || ftruncate(file, file_size) != 0 ||
                  posix_fallocate(file, 0, file_size) != 0))
         return trouble(path, "no room");
@@ -169,7 +169,7 @@ void progress_file::healed() {
 result<void> progress_file::running(std::string boot_id) {
     const std::lock_guard lock(lock_);
     known_.boot_id = std::move(boot_id);
-    if (!write_identity() || fsync(file_) != 0) return trouble("progress", "cannot be written");
+    if (!write_identity() || fsync(file_) != 0) return trouble(path_, "cannot be written");
     return {};
 }
 
@@ -192,9 +192,9 @@ void progress_file::manifest(std::uint64_t number, std::uint64_t bytes, std::uin
 result<void> progress_file::mark_clean() {
     const std::lock_guard lock(lock_);
     // What the marks say is true and durable before the file says that it is clean.
-    if (fsync(file_) != 0) return trouble("progress", "cannot be written");
+    if (fsync(file_) != 0) return trouble(path_, "cannot be written");
     known_.clean = true;
-    if (!write_identity() || fsync(file_) != 0) return trouble("progress", "cannot be written");
+    if (!write_identity() || fsync(file_) != 0) return trouble(path_, "cannot be written");
     return {};
 }
 

@@ -57,10 +57,12 @@ class progress_file {
     result<void> mark_clean();
 
   private:
-    explicit progress_file(int file, progress known) : file_(file), known_(std::move(known)) {}
+    progress_file(std::filesystem::path path, int file, progress known)
+        : path_(std::move(path)), file_(file), known_(std::move(known)) {}
     bool write_identity();
     bool write_manifest(int slot);
 
+    const std::filesystem::path path_;  // for people
     const int file_;
     std::mutex lock_;
     progress known_;

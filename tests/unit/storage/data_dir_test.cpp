@@ -113,6 +113,13 @@ TEST_F(DataDir, AMakingThatWasInterruptedIsBegunAgain) {
     EXPECT_EQ(as<published>(ask(*world_.it, store_request(publish("a", "x")))).at.offset, 1u);
 }
 
+TEST_F(DataDir, WhoOnlyLooksLeavesNothing) {
+    const auto looked = data_dir::open(folder_.path(), 4, data_dir::access::inspect);
+    ASSERT_FALSE(looked);
+    EXPECT_THAT(looked.error().detail, HasSubstr("there is no store in it"));
+    EXPECT_TRUE(fs::is_empty(folder_.path()));
+}
+
 TEST_F(DataDir, AFileInItsPlaceIsRefused) {
     std::ofstream(path_) << "x";
     EXPECT_THAT(refusal(), HasSubstr("name a folder"));
