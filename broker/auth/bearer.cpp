@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/core/percent.hpp"
+#include "broker/core/trim.hpp"
 
 namespace madang {
 
@@ -17,12 +18,6 @@ bool same_ignoring_case(std::string_view a, std::string_view lower) noexcept {
            });
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
 // The index of the pair's token: what follows "bearer".
 std::size_t pair_token(std::span<const std::string_view> offered) noexcept {
     const auto name = std::find(offered.begin(), offered.end(), pair_name);
@@ -33,11 +28,11 @@ std::size_t pair_token(std::span<const std::string_view> offered) noexcept {
 }  // namespace
 
 found_token token_from_authorization(std::string_view header_value) {
-    header_value = trimmed(header_value);
+    header_value = trim(header_value);
     const auto space = header_value.find(' ');
     if (!same_ignoring_case(header_value.substr(0, space), "bearer")) return {};
     const auto token =
-        space == std::string_view::npos ? std::string_view() : trimmed(header_value.substr(space));
+        space == std::string_view::npos ? std::string_view() : trim(header_value.substr(space));
     return {token_source::authorization, std::string(token)};
 }
 
@@ -83,7 +78,7 @@ std::vector<std::string_view> split_subprotocols(std::string_view header) {
     std::vector<std::string_view> result;
     while (!header.empty()) {
         const auto comma = header.find(',');
-        const auto piece = trimmed(header.substr(0, comma));
+        const auto piece = trim(header.substr(0, comma));
         if (!piece.empty()) result.push_back(piece);
         header.remove_prefix(comma == std::string_view::npos ? header.size() : comma + 1);
     }

@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "broker/core/trim.hpp"
+
 namespace madang {
 
 namespace {
@@ -100,10 +102,8 @@ std::vector<std::string> split_list(std::string_view text) {
     std::vector<std::string> result;
     while (!text.empty()) {
         const auto comma = text.find(',');
-        auto piece = text.substr(0, comma);
+        const auto piece = trim(text.substr(0, comma), " ");
         text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-        while (piece.starts_with(' ')) piece.remove_prefix(1);
-        while (piece.ends_with(' ')) piece.remove_suffix(1);
         if (!piece.empty()) result.emplace_back(piece);
     }
     return result;

@@ -1,5 +1,7 @@
 #include "broker/core/percent.hpp"
 
+#include "broker/core/trim.hpp"
+
 namespace madang {
 
 namespace {
@@ -43,12 +45,6 @@ std::pair<std::string_view, std::string_view> split_at(std::string_view text, ch
     return {text.substr(0, at), text.substr(at + 1)};
 }
 
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
 }  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text) { return decode(text, '+'); }
@@ -81,8 +77,8 @@ text_pairs parse_cookies(std::string_view header) {
     text_pairs result;
     each_piece(header, ';', [&](std::string_view piece) {
         auto [name, value] = split_at(piece, '=');
-        name = trimmed(name);
-        value = trimmed(value);
+        name = trim(name);
+        value = trim(value);
         if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
             value = value.substr(1, value.size() - 2);
         if (!name.empty() && piece.find('=') != std::string_view::npos) result.emplace_back(name, value);

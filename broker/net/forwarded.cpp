@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "broker/core/lower_case.hpp"
+#include "broker/core/trim.hpp"
 
 namespace madang {
 
@@ -57,13 +58,6 @@ bool can_be_sent(const fetch_request& what) noexcept {
     });
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
-    constexpr std::string_view space = " \t\r\n";
-    const auto from = text.find_first_not_of(space);
-    if (from == text.npos) return {};
-    return text.substr(from, text.find_last_not_of(space) - from + 1);
-}
-
 // -- libcurl's callbacks: fewer bytes taken than offered ends the transfer.
 
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* to) {
@@ -88,7 +82,8 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* to) {
     if (line.starts_with("HTTP/"))
         one.answer.headers.clear();  // what came before was interim (100)
     else if (colon != line.npos)
-        one.answer.headers.emplace_back(lower_case(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+        one.answer.headers.emplace_back(lower_case(line.substr(0, colon)),
+                                        trim(line.substr(colon + 1), " \t\r\n"));
     return size;
 }
 

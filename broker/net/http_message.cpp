@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "broker/core/lower_case.hpp"
+#include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {

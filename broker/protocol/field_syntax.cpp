@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include "broker/core/trim.hpp"
+
 namespace madang {
 namespace {
 
@@ -112,13 +114,6 @@ bool is_field_value(std::string_view text) noexcept {
 
 bool same_letters(std::string_view a, std::string_view b) noexcept {
     return std::equal(a.begin(), a.end(), b.begin(), same_letter);
-}
-
-std::string_view trim(std::string_view text) noexcept {
-    const auto space = [](char c) { return c == ' ' || c == '\t'; };
-    while (!text.empty() && space(text.front())) text.remove_prefix(1);
-    while (!text.empty() && space(text.back())) text.remove_suffix(1);
-    return text;
 }
 
 std::optional<std::vector<std::string_view>> parse_tokens(std::string_view list) {

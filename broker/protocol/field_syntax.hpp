@@ -15,7 +15,6 @@ bool same_letters(std::string_view a, std::string_view b) noexcept;  // of one s
 inline bool equal_no_case(std::string_view a, std::string_view b) noexcept {
     return a.size() == b.size() && same_letters(a, b);
 }
-std::string_view trim(std::string_view text) noexcept;  // spaces and tabs at both ends
 
 // The elements of a comma-separated list of tokens, empty elements left out (RFC 9110 5.6.1.2). None: one of
 // them is no token.

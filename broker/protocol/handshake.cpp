@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <new>
 
+#include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {
