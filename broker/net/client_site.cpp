@@ -252,7 +252,10 @@ http_answer client_site::poll(const route& where, loop& on, http_request& reques
                       "malformed");
     auto commands = poll_commands(*asked);
     if (commands.size() > services_.settings.client_message_bytes)
-        return refuse(on, request, 413, "the request is too large", "malformed");
+        return refuse(on, request, 413,
+                      "the request is too large" +
+                          of_limit("client-message-bytes", services_.settings.client_message_bytes),
+                      "malformed");
     http_response refusal;
     auto ready = arrival(where, on, request, "http", refusal);
     if (!ready) return refusal;

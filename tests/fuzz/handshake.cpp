@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/trim.hpp"
 #include "broker/protocol/deflate.hpp"
 #include "broker/protocol/field_syntax.hpp"
 #include "broker/protocol/handshake.hpp"
