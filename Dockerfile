@@ -12,13 +12,7 @@ RUN ./dev build release madang bundled_plugins \
  && cmake --install build/release --component plugins --prefix /opt/madang --strip \
  && cmake --install build/release --component sdk --prefix /opt/madang-sdk
 
-# What plugins are built with: docker build --target sdk -t madang-sdk . A plugin's own Dockerfile is then
-#
-#   FROM madang-sdk AS plugin
-#   COPY . .
-#   RUN cmake -B build -G Ninja && cmake --build build
-#   FROM madang
-#   COPY --from=plugin /plugin/build/room.so /opt/madang/lib/madang/plugins/
+# What plugins are built with: docker build --target sdk -t madang-sdk . docs/containers.md has a plugin's own Dockerfile.
 FROM debian:12-slim AS sdk
 # What the SDK's headers include, and what builds and tests a plugin; docker_check.py holds this list too.
 RUN apt-get update \

@@ -1,7 +1,6 @@
-"""The image, deploy/compose.yaml and deploy/kubernetes in containers: built, started, used, stopped and killed.
+"""docs/containers.md: the image, a plugin in it, deploy/compose.yaml and deploy/kubernetes, built, started, used, stopped and killed.
 
-Usage: image_check.py SOURCES BUILD. The Dockerfile's stage that compiles is replaced by what BUILD has already; the Debian below is
-made by mmdebstrap. An engine of this check's own (dockerd) runs the containers, and ends with it. Where none runs, say without root,
+Usage: image_check.py SOURCES BUILD. The page's commands are typed as they stand there, on other ports. The Dockerfile's stage that compiles is replaced by what BUILD has already, that of the SDK by this machine; the Debian below is made by mmdebstrap. An engine of this check's own (dockerd) runs the containers, and ends with it. Where none runs, say without root,
 the exit code is 77. No Kubernetes runs here: the pods are containers with what nodes.yaml says of theirs.
 """
 import ctypes
@@ -25,6 +24,7 @@ import yaml
 from debian import new_debian, run
 
 sources, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+page = (sources / "docs/containers.md").read_text()
 patience = 120  # seconds, for whatever is waited for
 skipped = 77
 
@@ -60,16 +60,16 @@ class Engine:
     def runs(self):
         end = time.monotonic() + patience
         while time.monotonic() < end and self.process.poll() is None:
-            if subprocess.run(["/usr/bin/docker", "info"], capture_output=True).returncode == 0:
+            if subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
                 return True
             time.sleep(0.2)
         return False
 
     def end(self):
-        containers = subprocess.run(["/usr/bin/docker", "ps", "--all", "--quiet"], capture_output=True, text=True).stdout.split()
+        containers = subprocess.run(["docker", "ps", "--all", "--quiet"], capture_output=True, text=True).stdout.split()
         if containers:
-            subprocess.run(["/usr/bin/docker", "rm", "--force", "--volumes", *containers], capture_output=True)
-        subprocess.run(["/usr/bin/docker", "network", "prune", "--force"], capture_output=True)
+            subprocess.run(["docker", "rm", "--force", "--volumes", *containers], capture_output=True)
+        subprocess.run(["docker", "network", "prune", "--force"], capture_output=True)
         self.process.terminate()
         try:
             self.process.wait(timeout=patience)
@@ -81,7 +81,17 @@ class Engine:
 
 
 def docker(*arguments, **more):
-    return run("/usr/bin/docker", *arguments, **more).strip()
+    return run("docker", *arguments, **more).strip()
+
+
+def block(first, language="sh"):
+    """The page's block that begins so."""
+    found = re.search(rf"^```{language}\n({re.escape(first)}.*?)^```", page, re.M | re.S)
+    return found.group(1) if found else sys.exit(f"docs/containers.md has no block with {first!r}")
+
+
+def type_in(text, folder=None):
+    return run("bash", "-euc", text, cwd=folder)
 
 
 def inspect(container, what):
@@ -97,7 +107,7 @@ def image_of(tag, dockerfile, *trees):
         tar.addfile(entry, io.BytesIO(dockerfile.encode()))
         for each in trees:
             tar.add(each, each.name)
-    done = subprocess.run(["/usr/bin/docker", "build", "--network", "host", "--tag", tag, "-"], input=packed.getvalue(),
+    done = subprocess.run(["docker", "build", "--network", "host", "--tag", tag, "-"], input=packed.getvalue(),
                           capture_output=True, timeout=900)
     expect(done.returncode == 0, f"{tag}: {done.stdout[-3000:].decode()}{done.stderr[-2000:].decode()}")
 
@@ -116,6 +126,14 @@ def make_images(folder):
     # Not the SDK's stage, which installs a compiler.
     dockerfile = re.sub(r"^FROM debian:12-slim AS sdk\n.*?(?=^FROM )", "", dockerfile, flags=re.M | re.S)
     image_of("madang", dockerfile, *trees.values())
+    plugin = folder / "plugin"
+    run("cmake", "-S", str(sources / "plugins/template"), "-B", str(plugin / "build"), "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={trees['madang-sdk']}")
+    run("cmake", "--build", str(plugin / "build"), "--target", "hello_plugin")
+    (plugin / "build").rename(folder / "built")
+    (plugin / "build").mkdir()
+    (folder / "built/hello.so").rename(plugin / "build/hello.so")
+    compiled = re.search(r"^FROM madang-sdk AS plugin\n.*?(?=^FROM )", block("FROM madang-sdk", "dockerfile"), re.M | re.S).group()
+    image_of("with-hello", block("FROM madang-sdk", "dockerfile").replace(compiled, "FROM scratch AS plugin\nCOPY plugin /plugin\n"), plugin)
     image_of("nginx:stable", "FROM debian:12-slim\n"
              "RUN apt-get update && apt-get install -y --no-install-recommends nginx-light && rm /etc/nginx/sites-enabled/default\n"
              'CMD ["nginx", "-g", "daemon off;"]\n')
@@ -134,7 +152,7 @@ def get(url, body=None, cookie=""):
 
 
 def logs(container):
-    return subprocess.run(["/usr/bin/docker", "logs", container], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout.splitlines()
+    return subprocess.run(["docker", "logs", container], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout.splitlines()
 
 
 def all_up(container):
@@ -144,12 +162,21 @@ def all_up(container):
 
 
 def check_alone():
-    docker("run", "--detach", "--name", "alone", "madang")
-    until("the image is healthy", lambda: inspect("alone", ".State.Health.Status") == "healthy")
-    expect(docker("exec", "alone", "id", "-u") == "10001", "it is not root's")
-    expect(docker("exec", "alone", "stat", "-c", "%a %U", "/var/lib/madang") == "700 madang", "its data are its own")
-    docker("stop", "--time", "30", "alone")
-    expect(inspect("alone", ".State.ExitCode") == "0", "it stops well")
+    start, *others = block("docker build").replace("127.0.0.1:8000:8000", "127.0.0.1::8000").splitlines()[1:]
+    type_in(start)
+    until("the image is healthy", lambda: inspect("madang", ".State.Health.Status") == "healthy")
+    expect(docker("exec", "madang", "id", "-u") == "10001", "it is not root's")
+    expect(docker("exec", "madang", "stat", "-c", "%a %U", "/var/lib/madang") == "700 madang", "its data are its own")
+    for each in others:
+        type_in(each)
+    expect(inspect("madang", ".State.ExitCode") == "0", "it stops well")
+    kept = inspect("madang", '(index .Mounts 0).Name'), inspect("madang", '(index .Mounts 0).Destination')
+    expect(kept == ("madang", "/var/lib/madang"), f"its data are in a volume: {kept}")
+    docker("run", "--detach", "--name", "greets", "--publish", "127.0.0.1::8000", "--volume", "madang:/var/lib/madang", "with-hello")
+    until("it is healthy", lambda: inspect("greets", ".State.Health.Status") == "healthy")
+    site = "http://" + docker("port", "greets", "8000")
+    expect(get(f"{site}/hello/yard", {})[0] == 202, "a plugin in its folder is served")
+    docker("stop", "--time", "30", "greets")
 
 
 def check_compose(folder):
@@ -199,11 +226,7 @@ def check_kubernetes(folder):
     user, group = str(rights["runAsUser"]), rights["fsGroup"]
     replicas, service = nodes["spec"]["replicas"], nodes["spec"]["serviceName"]
     secret = folder / "certificates"
-    madang = str(build / "madang")
-    run(madang, "cluster", "init-ca", str(secret))
-    for i in range(replicas):
-        run(madang, "cluster", "issue", f"madang-{i}", str(secret))
-    (secret / "ca.key").unlink()
+    type_in("".join(each for each in block("madang cluster init-ca").splitlines(True) if not each.startswith("kubectl")), folder)
     secret.chmod(0o755)
     for each in secret.iterdir():  # a Secret's defaultMode, with fsGroup
         os.chown(each, 0, group)
@@ -249,7 +272,7 @@ def check_kubernetes(folder):
 
 
 def main():
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    os.environ["PATH"] = f"{build}:/usr/sbin:/usr/bin:{os.environ['PATH']}"
     if os.geteuid() != 0 or not shutil.which("dockerd"):
         print("no containers without root and an engine")
         return skipped
