@@ -57,6 +57,8 @@ class Session:
                      MADANG_LISTEN="127.0.0.1:0", MADANG_INTERNAL_LISTEN="127.0.0.1:0", NO_PROXY="127.0.0.1")
         self.bash = subprocess.Popen(["bash", "--norc"], cwd=work / "madang", env=known, stdin=subprocess.PIPE,
                                      stdout=subprocess.DEVNULL, start_new_session=True, text=True)
+        # Killed, we close bash's input: then what it started ends with it, too.
+        self.bash.stdin.write("trap 'kill -KILL 0' EXIT\n")
         self.count = 0
 
     def folder(self):
