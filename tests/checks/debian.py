@@ -13,11 +13,12 @@ def run(*command, **more):
     return done.stdout
 
 
-def new_debian(target, include, *hooks):
-    """`target`: a folder, or a .tar. `hooks`: mmdebstrap's --customize-hook."""
+def new_debian(target, include, *hooks, keeps_packages=False):
+    """`target`: a folder, or a .tar. `hooks`: mmdebstrap's --customize-hook; what they download is kept, if asked for."""
     apt = pathlib.Path("/etc/apt")
     mirrors = [each for each in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))]
                if each.suffix in (".list", ".sources") and each.is_file()]
     asked = re.findall(r'^(Acquire::(?:Check-|https?::)\S+ "[^"]+";)$', run("apt-config", "dump"), re.M)
     run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(include)}", *(f"--aptopt={each}" for each in asked),
-        *(f"--customize-hook={each}" for each in hooks), "bookworm", str(target), *map(str, mirrors))
+        *(f"--customize-hook={each}" for each in hooks),
+        *(["--skip=cleanup/apt"] if keeps_packages else []), "bookworm", str(target), *map(str, mirrors))

@@ -1,7 +1,7 @@
 """docs/containers.md: the image, a plugin in it, deploy/compose.yaml and deploy/kubernetes, built, started, used, stopped and killed.
 
-Usage: image_check.py SOURCES BUILD. The page's commands are typed as they stand there, on other ports. The Dockerfile's stage that compiles is replaced by what BUILD has already, that of the SDK by this machine; the Debian below is made by mmdebstrap. An engine of this check's own (dockerd) runs the containers, and ends with it. Where none runs, say without root,
-the exit code is 77. No Kubernetes runs here: the pods are containers with what nodes.yaml says of theirs.
+Usage: image_check.py SOURCES BUILD. The page's commands are typed as they stand there, on other ports. The Dockerfile's stage that compiles is replaced by what BUILD has already, that of the SDK by this machine; the Debian below is made by mmdebstrap. An engine of this check's own (dockerd) runs the containers, and ends with it; it lives in a network of its own, since
+browsers (those of other tests) reload when the machine's changes. Where none runs, say without root, the exit code is 77. No Kubernetes runs here: the pods are containers with what nodes.yaml says of theirs.
 """
 import ctypes
 import io
@@ -22,6 +22,7 @@ import urllib.request
 import yaml
 
 from debian import new_debian, run
+from docker_check import installed_packages, stages
 
 sources, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 page = (sources / "docs/containers.md").read_text()
@@ -31,6 +32,15 @@ skipped = 77
 
 def end_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def leave_network():
+    """From here on this process and its children have one with themselves only."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x40000000) != 0:  # CLONE_NEWNET
+        return False
+    run("ip", "link", "set", "lo", "up")
+    return True
 
 
 def expect(good, what):
@@ -107,13 +117,19 @@ def image_of(tag, dockerfile, *trees):
         tar.addfile(entry, io.BytesIO(dockerfile.encode()))
         for each in trees:
             tar.add(each, each.name)
-    done = subprocess.run(["docker", "build", "--network", "host", "--tag", tag, "-"], input=packed.getvalue(),
+    done = subprocess.run(["docker", "build", "--tag", tag, "-"], input=packed.getvalue(),
                           capture_output=True, timeout=900)
     expect(done.returncode == 0, f"{tag}: {done.stdout[-3000:].decode()}{done.stderr[-2000:].decode()}")
 
 
+def make_debian(folder):
+    """With the packages at hand that the images ask for."""
+    wanted = {"nginx-light", *installed_packages(stages((sources / "Dockerfile").read_text())[""])}
+    new_debian(folder / "debian.tar", ["ca-certificates"],
+               f'chroot "$1" apt-get install --download-only --yes --no-install-recommends {" ".join(sorted(wanted))}', keeps_packages=True)
+
+
 def make_images(folder):
-    new_debian(folder / "debian.tar", ["ca-certificates"])
     docker("import", str(folder / "debian.tar"), "debian:12-slim")
     trees = {}
     for name, components in (("madang", ("server", "plugins")), ("madang-sdk", ("sdk",))):
@@ -278,6 +294,10 @@ def main():
         return skipped
     with tempfile.TemporaryDirectory() as where:
         folder = pathlib.Path(where)
+        make_debian(folder)
+        if not leave_network():
+            print("no network of its own is to be had here")
+            return skipped
         engine = Engine(folder)
         try:
             if not engine.runs():
