@@ -1,12 +1,13 @@
 // Three servers as one, seen from one of them, which owns nothing until it is started again: as a Server.
 import assert from "node:assert/strict";
-import { command, sees, status_of } from "./cluster.mjs";
+import { command, eventually, sees, status_of } from "./cluster.mjs";
 import { Server } from "./server.mjs";
 
 export class Three {
   // `key`: of the API, for everything.
   static async start({ config, options, key }) {
     const three = new Three();
+    three.key = key;
     const start = async (name, ...join) => Server.start(
       { config, options: [...options, "--cluster-listen", "127.0.0.1:0", "--node-name", name, "--drain-timeout", "3s", ...join] });
     three.all = [await start("one")];
@@ -27,6 +28,14 @@ export class Three {
 
   async #joined() {
     for (const each of this.all) await sees(each, "edge=up one=up other=up");
+    // A link is there before the nodes know each other's hubs: until then what is published to another's group is refused.
+    await eventually("groups of every node take what is published", async () => {
+      const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => fetch(`${this.internal}/api/publish`, {
+        method: "POST", headers: { "X-API-Key": this.key }, body: JSON.stringify({ channel: `joined${i}`, data: i }) })));
+      const refused = answers.find((each) => each.status !== 200);
+      if (refused) throw new Error(await refused.text());
+      return (await Promise.all(answers.map((each) => each.json()))).every((each) => !each.error);
+    });
   }
 
   get url() { return this.at.url; }
