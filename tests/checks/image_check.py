@@ -117,7 +117,7 @@ def image_of(tag, dockerfile, *trees):
         tar.addfile(entry, io.BytesIO(dockerfile.encode()))
         for each in trees:
             tar.add(each, each.name)
-    done = subprocess.run(["docker", "build", "--tag", tag, "-"], input=packed.getvalue(),
+    done = subprocess.run(["docker", "build", "--network", "none", "--tag", tag, "-"], input=packed.getvalue(),
                           capture_output=True, timeout=900)
     expect(done.returncode == 0, f"{tag}: {done.stdout[-3000:].decode()}{done.stderr[-2000:].decode()}")
 
