@@ -84,6 +84,7 @@ class committing_store final : public store {
                           std::make_move_iterator(stale.end()));
         }
         if (auto done = book_.start(); !done) return done;
+        jobs_elapsed_ms_ = book_.elapsed_ms();
         keep_start();
         publish_totals();
         for (const auto why : {errc::busy, errc::invalid_option, errc::storage_failed})

@@ -45,6 +45,11 @@ class Durability : public testing::Test {
     int boots_ = 0;
 };
 
+TEST_F(Durability, JobsTimeGoesOnFromWhatWasKept) {
+    ask_job(world_.open(), enqueue({spec("a")}, at(5000))).value();
+    EXPECT_EQ(world_.open().jobs_elapsed_ms(), at(5000).elapsed_ms);  // before anybody asks it for anything
+}
+
 TEST_F(Durability, ACleanStopKeepsAll) {
     world_.open();
     put("a", "1");
