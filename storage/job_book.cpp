@@ -134,8 +134,17 @@ job_book::applied job_book::apply(const job_request& what, const round& in) {
     }
 }
 
+void job_book::reload() {
+    try {
+        load();
+    } catch (const failure& e) {
+        broken_ = e.why();
+    }
+}
+
 void job_book::seal_round(kv_batch& into, const round& in) {
-    if (!active_ && !restarted_) return;
+    if (broken_ && !in.refused) reload();
+    if (broken_ || (!active_ && !restarted_)) return;
     active_ = true;
     if (in.refused) return;
     more_ = more_ || sweeps_.pending();
@@ -236,11 +245,7 @@ void job_book::undo_round() {
     told_next_ = {-1, -1};
     offers_.forget();
     moves_.undo_round();
-    try {
-        load();
-    } catch (const failure& e) {
-        broken_ = e.why();
-    }
+    reload();
     restarted_ = true;
 }
 

@@ -100,6 +100,7 @@ class job_book {
     job_answer apply(const job_queries::schedules& what);
 
     void load();
+    void reload();  // or `broken_` says why not
     // The job that this lease is of; null: it is stale.
     job_entry* leased(const job_lease& which);
     void end_attempt(job_entry& job, const job_error& error);
@@ -117,7 +118,7 @@ class job_book {
     job_offers offers_;
     job_sweeps sweeps_;
     job_moves moves_;
-    std::optional<error> broken_;  // memory could not be read again
+    std::optional<error> broken_;  // memory could not be read again: nothing of it may be written or told
 
     job_time now_;  // the latest that a command said
     bool active_ = false;

@@ -3,8 +3,10 @@
 
 #include <filesystem>
 
+#include "storage/job_book.hpp"
 #include "tests/support/faulty_file_system.hpp"
 #include "tests/support/store_world.hpp"
+#include "tests/unit/storage/job_words.hpp"
 
 namespace madang::test {
 namespace {
@@ -67,6 +69,56 @@ TEST(FailingDisk, AFailedCommitLeavesMemoryAsItWas) {
         }
         EXPECT_EQ(refused, 60 / every);
     }
+}
+
+// Answers no question while it is told not to.
+class silent_kv final : public memory_kv {
+  public:
+    result<std::optional<std::string>> get(column from, std::string_view key) const override {
+        if (silent) return fail(errc::storage_failed, "as asked");
+        return memory_kv::get(from, key);
+    }
+    result<void> scan(column from, std::string_view begin, std::string_view end, direction order,
+                      const visitor& see) const override {
+        if (silent) return fail(errc::storage_failed, "as asked");
+        return memory_kv::scan(from, begin, end, order, see);
+    }
+    bool silent = false;
+};
+
+TEST(FailingDisk, JobsThatCouldNotBeReadAgainAreNotWritten) {
+    silent_kv bytes;
+    job_book book(bytes, {});
+    book.start().value();
+    const auto batch = bytes.new_batch();
+    const auto end_round = [&] {
+        book.seal_round(*batch, {});
+        bytes.commit(*batch).value();
+        batch->clear();
+        return book.end_round().value_or(job_effects{});
+    };
+    for (const job_request& each : {job_request(enqueue({spec("a"), spec("b")})), job_request(offer(1, 1))})
+        ASSERT_TRUE(book.apply(each, {}).answer);
+    const auto given = end_round().assigned;
+    ASSERT_EQ(given.size(), 1u);
+    ASSERT_TRUE(book.apply(succeed({"a", given[0].token}), {}).answer);
+    bytes.silent = true;
+    book.undo_round();  // its commit failed, and so does what reads it all again
+
+    book.seal_round(*batch, {});  // of a round that others had something for
+    EXPECT_EQ(batch->bytes(), 0u);
+    EXPECT_FALSE(book.end_round());
+
+    bytes.silent = false;
+    const auto told = end_round();
+    EXPECT_TRUE(told.restarted);
+    ASSERT_EQ(told.held.size(), 1u);
+    EXPECT_EQ(told.held[0].which.job, "a");
+    for (const job_request& each : {job_request(enqueue({spec("c")})), job_request(offer(1, 2))})
+        ASSERT_TRUE(book.apply(each, {}).answer);
+    std::vector<std::string> ids;
+    for (const auto& each : end_round().assigned) ids.push_back(each.spec->id);
+    EXPECT_THAT(ids, ElementsAre("b", "c"));
 }
 
 class FailingFiles : public testing::Test {
