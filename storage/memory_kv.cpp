@@ -44,6 +44,9 @@ class memory_batch final : public kv_batch {
 
 constexpr std::size_t swept_per_operation = 2;
 
+// Of a column whose records end by themselves.
+std::int64_t end_in(std::string_view value) { return byte_reader(value).number<std::int64_t>(); }
+
 }  // namespace
 
 result<std::optional<std::string>> memory_kv::get(column from, std::string_view key) const {
@@ -75,7 +78,7 @@ result<void> memory_kv::commit(kv_batch& what) {
         auto& all = columns_[static_cast<std::size_t>(each.where)];
         switch (each.what) {
             case operation::verb::put:
-                if (each.where == column::idempotency) keys_.push_back(each.key);
+                if (each.where == column::idempotency) keys_.push_back({each.key, end_in(each.value)});
                 all.insert_or_assign(std::move(each.key), std::move(each.value));
                 break;
             case operation::verb::remove:
@@ -94,9 +97,10 @@ result<void> memory_kv::commit(kv_batch& what) {
 void memory_kv::limit_keys() {
     auto& all = columns_[static_cast<std::size_t>(column::idempotency)];
     while (!keys_.empty()) {
-        const auto oldest = all.find(keys_.front());
-        if (oldest != all.end() && all.size() <= most_keys_) return;
-        if (oldest != all.end()) {
+        const auto oldest = all.find(keys_.front().key);
+        const bool there = oldest != all.end() && end_in(oldest->second) == keys_.front().ends_ms;
+        if (there && all.size() <= most_keys_) return;
+        if (there) {
             all.erase(oldest);
             forgotten_.fetch_add(1, std::memory_order_relaxed);
         }
@@ -114,7 +118,7 @@ void memory_kv::sweep() {
             continue;
         }
         sweep_at_ = at->first + '\0';  // the next key there can be
-        if (is_over(byte_reader(at->second).number<std::int64_t>(), now_ms_)) all.erase(at);
+        if (is_over(end_in(at->second), now_ms_)) all.erase(at);
     }
 }
 

@@ -39,7 +39,11 @@ class memory_kv : public kv {
     std::size_t sweep_column_ = 0;
     std::string sweep_at_;
     const std::size_t most_keys_;
-    std::deque<std::string> keys_;  // of the column idempotency, as they came; some may be gone
+    struct kept_key {
+        std::string key;
+        std::int64_t ends_ms;  // its record's: another one's is of a later entry
+    };
+    std::deque<kept_key> keys_;  // of the column idempotency, as they came; some may be gone
     std::atomic<std::uint64_t> forgotten_{0};
 };
 

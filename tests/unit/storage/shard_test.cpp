@@ -92,6 +92,23 @@ TEST_F(Shard, IdempotencyKeysInMemoryHaveABound) {
     EXPECT_FALSE(ask_for(899));
 }
 
+TEST_F(Shard, AnIdempotencyKeyThatCameAgainIsForgottenInItsNewTurn) {
+    memory_kv bytes(2);
+    std::string value;
+    const auto keep = [&](std::string_view key, std::int64_t ends_ms) {
+        encode(idempotency_record{ends_ms, {}}, value);
+        batch_->put(column::idempotency, key, value);
+        EXPECT_TRUE(bytes.commit(*batch_));
+        batch_->clear();
+    };
+    keep("often", noon + 1);
+    keep("once", noon + 2);
+    keep("often", noon + 300);
+    keep("new", noon + 301);
+    EXPECT_TRUE(bytes.get(column::idempotency, "often").value());
+    EXPECT_FALSE(bytes.get(column::idempotency, "once").value());
+}
+
 TEST_F(Shard, APublicationHoldsNoMoreThanItself) {
     const auto whole = payload::copy_of(std::string(100'000, 'x'));
     auto what = publish("a", "");
