@@ -50,6 +50,17 @@ TEST_F(Durability, JobsTimeGoesOnFromWhatWasKept) {
     EXPECT_EQ(world_.open().jobs_elapsed_ms(), at(5000).elapsed_ms);  // before anybody asks it for anything
 }
 
+TEST_F(Durability, ABackupThatCannotBeMadeLeavesACleanStop) {
+    world_.open();
+    put("a", "1");
+    world_.close();
+    fs::create_directory(folder_.path() / "there");
+    EXPECT_FALSE(back_up_store(folder_.path() / "live", folder_.path() / "there"));
+    restart_machine();
+    world_.open();
+    EXPECT_EQ(put("a", "2"), (position{"fresh", 2}));
+}
+
 TEST_F(Durability, ACleanStopKeepsAll) {
     world_.open();
     put("a", "1");
