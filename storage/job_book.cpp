@@ -487,14 +487,11 @@ job_answer job_book::apply(const job_commands::remove_schedule& what) {
 }
 
 job_answer job_book::apply(const job_commands::skip_fire& what) {
-    const auto key = keys::job_row(keys::row::schedule, what.name);
-    auto known = decode_schedule(jobs_.rows().get(column::job_rows, key).value_or(""));
+    const bool known = flow_.change_schedule(what.name, [&](schedule_record& record) {
+        record.last_fire_ms = std::max(record.last_fire_ms, what.fire_ms);
+        record.skipped += what.count;
+    });
     if (!known) return fail(errc::not_found);
-    known->last_fire_ms = std::max(known->last_fire_ms, what.fire_ms);
-    known->skipped += what.count;
-    std::string text;
-    encode(*known, text);
-    jobs_.rows().put(column::job_rows, key, std::move(text));
     return job_value();
 }
 

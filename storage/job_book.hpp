@@ -106,7 +106,6 @@ class job_book {
     void end_attempt(job_entry& job, const job_error& error);
     bool is_lost_too_often(job_entry& job, const job_commands::lose& how);
     bool is_lost_with_all(job_entry& job, const job_error& error);
-    void count_schedule(const job_commands::enqueue& what, std::uint64_t jobs);
     void load_news();
     void set_start(std::uint64_t number);
     void go_beyond_tokens();

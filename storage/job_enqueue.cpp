@@ -26,18 +26,6 @@ void each_link(const job_commands::enqueue& what, See see) {
 
 }  // namespace
 
-void job_book::count_schedule(const job_commands::enqueue& what, std::uint64_t jobs) {
-    const auto key = keys::job_row(keys::row::schedule, what.schedule);
-    auto known = decode_schedule(jobs_.rows().get(column::job_rows, key).value_or(""));
-    if (!known) return;
-    known->last_fire_ms = std::max(known->last_fire_ms, what.fire_ms);
-    ++known->fired;
-    known->unfinished += jobs;
-    std::string text;
-    encode(*known, text);
-    jobs_.rows().put(column::job_rows, key, std::move(text));
-}
-
 job_answer job_book::apply(const job_commands::enqueue& what) {
     const auto now = what.now;
     const auto key = keys::job_row(keys::row::idempotency, what.idempotency_key);
@@ -74,10 +62,8 @@ job_answer job_book::apply(const job_commands::enqueue& what) {
         std::string holder;
         if (const auto mine = uniques.find(spec.unique); mine != uniques.end())
             holder = mine->second;
-        else if (const auto value =
-                     jobs_.rows().get(column::job_terms, keys::job_row(keys::row::unique, spec.unique)))
-            if (const auto known = decode_term(*value); known && !is_over(known->ends_ms, now.wall_ms))
-                holder = known->job;
+        else
+            holder = flow_.unique_holder(spec.unique, now);
         if (holder.empty()) {
             uniques.emplace(spec.unique, spec.id);
             continue;
@@ -115,13 +101,7 @@ job_answer job_book::apply(const job_commands::enqueue& what) {
             parents.erase(found);
         }
         job.status.schedule = what.schedule;
-        if (!each->unique.empty()) {
-            std::string text;
-            encode(term_record{each->unique_ms == 0 ? 0 : end_of(now.wall_ms, each->unique_ms), each->id, 0},
-                   text);
-            jobs_.rows().put(column::job_terms, keys::job_row(keys::row::unique, each->unique),
-                             std::move(text));
-        }
+        if (!each->unique.empty()) flow_.hold_unique(*each, now);
         made.push_back(&job);
     }
     for (const auto& [id, count] : parents)  // that were there before
@@ -140,7 +120,12 @@ job_answer job_book::apply(const job_commands::enqueue& what) {
             taken.jobs.back().duplicate = true;
         }
     }
-    if (!what.schedule.empty()) count_schedule(what, made.size());
+    if (!what.schedule.empty())
+        flow_.change_schedule(what.schedule, [&](schedule_record& known) {
+            known.last_fire_ms = std::max(known.last_fire_ms, what.fire_ms);
+            ++known.fired;
+            known.unfinished += made.size();
+        });
     if (!what.idempotency_key.empty()) {
         std::string text;
         encode(kept_answer{end_of(now.wall_ms, answer_ms), taken.jobs}, text);

@@ -77,12 +77,7 @@ void job_flow::end_one(ending what, const job_time& now) {
     else
         status.error = what.error;
     const bool limited = spec.limit.at_once != 0 && status.state != job_state::waiting;
-    if (!spec.unique.empty() && spec.unique_ms == 0) {
-        const auto key = keys::job_row(keys::row::unique, spec.unique);
-        const auto value = jobs_.rows().get(column::job_terms, key);
-        if (const auto holder = value ? decode_term(*value) : std::nullopt; holder && holder->job == spec.id)
-            jobs_.rows().remove(column::job_terms, key);
-    }
+    let_go_unique(spec);
     if (std::exchange(status.has_checkpoint, false))
         jobs_.rows().remove(column::job_rows, keys::job_row(keys::row::checkpoint, spec.id));
     const bool dead = is_dead(what.how) && !status.upstream;
@@ -90,17 +85,7 @@ void job_flow::end_one(ending what, const job_time& now) {
     if (limited) release(job, now);
 
     if (!std::exchange(status.told, true)) {
-        if (!status.schedule.empty()) {
-            const auto key = keys::job_row(keys::row::schedule, status.schedule);
-            const auto value = jobs_.rows().get(column::job_rows, key);
-            if (auto known = value ? decode_schedule(*value) : std::nullopt;
-                known && known->unfinished != 0) {
-                --known->unfinished;
-                std::string text;
-                encode(*known, text);
-                jobs_.rows().put(column::job_rows, key, std::move(text));
-            }
-        }
+        if (!status.schedule.empty()) count_unfinished(status.schedule, -1);
         const bool well = what.how == job_state::success;
         if (is_dead(what.how) && !spec.on_error.empty()) {
             const auto why =
@@ -289,6 +274,53 @@ void job_flow::leave_group(const barrier_record& barrier, std::string results, c
     const auto how = barrier.failed.empty() ? job_state::success : job_state::failure;
     jobs_.finish(job, how, end_of(now.wall_ms, spec->result_ms));
     ended_.push_back({spec, how, 0, 0, now.wall_ms, job.status.error.type});
+}
+
+// ---- Schedules, unique keys
+
+bool job_flow::change_schedule(const std::string& name, const std::function<void(schedule_record&)>& change) {
+    auto key = keys::job_row(keys::row::schedule, name);
+    const auto value = jobs_.rows().get(column::job_rows, key);
+    auto known = value ? decode_schedule(*value) : std::nullopt;
+    if (!known) return false;
+    change(*known);
+    std::string text;
+    encode(*known, text);
+    jobs_.rows().put(column::job_rows, std::move(key), std::move(text));
+    return true;
+}
+
+void job_flow::count_unfinished(const std::string& schedule, int change) {
+    change_schedule(schedule, [&](schedule_record& known) {
+        if (change > 0 || known.unfinished != 0) known.unfinished += static_cast<std::uint64_t>(change);
+    });
+}
+
+std::string job_flow::unique_holder(const std::string& key, const job_time& now) const {
+    const auto value = jobs_.rows().get(column::job_terms, keys::job_row(keys::row::unique, key));
+    auto holder = value ? decode_term(*value) : std::nullopt;
+    return holder && !madang::is_over(holder->ends_ms, now.wall_ms) ? std::move(holder->job) : std::string();
+}
+
+bool job_flow::is_held_by_another(const std::string& key, const std::string& job, const job_time& now) const {
+    const auto holder = unique_holder(key, now);
+    return !holder.empty() && holder != job;
+}
+
+void job_flow::hold_unique(const job_spec& job, const job_time& now) {
+    std::string text;
+    encode(term_record{job.unique_ms == 0 ? 0 : end_of(now.wall_ms, job.unique_ms), job.id, 0}, text);
+    jobs_.rows().put(column::job_terms, keys::job_row(keys::row::unique, job.unique), std::move(text));
+}
+
+bool job_flow::let_go_unique(const job_spec& job) {
+    if (job.unique.empty() || job.unique_ms != 0) return false;
+    auto key = keys::job_row(keys::row::unique, job.unique);
+    const auto value = jobs_.rows().get(column::job_terms, key);
+    const auto holder = value ? decode_term(*value) : std::nullopt;
+    if (!holder || holder->job != job.id) return false;
+    jobs_.rows().remove(column::job_terms, std::move(key));
+    return true;
 }
 
 // ---- Limits, news, views

@@ -2,6 +2,7 @@
 // unique keys, limits, schedules' counts and news.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,15 @@ class job_flow {
     void release(const job_entry& job, const job_time& now);
     void put_barrier(barrier_record what);
     std::vector<std::string> children_of(const std::string& barrier) const;
+    // A schedule's record. False: there is no such schedule.
+    bool change_schedule(const std::string& name, const std::function<void(schedule_record&)>& change);
+    void count_unfinished(const std::string& schedule, int change);
+    // Whose the key is, as long as it is that job's; "": nobody's.
+    std::string unique_holder(const std::string& key, const job_time& now) const;
+    bool is_held_by_another(const std::string& key, const std::string& job, const job_time& now) const;
+    void hold_unique(const job_spec& job, const job_time& now);
+    // Where the key is its until it is over. False: it is another's, or has none such.
+    bool let_go_unique(const job_spec& job);
     // What find() tells of a group that is not over; nothing: there is no such barrier.
     std::optional<job_view> view_barrier(const std::string& id);
 

@@ -199,17 +199,8 @@ std::size_t job_moves::cut(job_entry& job, moved_workflow& into) {
         moved.checkpoint = jobs_.rows().get(column::job_rows, key).value_or("");
         jobs_.rows().remove(column::job_rows, std::move(key));
     }
-    if (const auto& unique = job.spec->unique;
-        !job.is_over() && !unique.empty() && job.spec->unique_ms == 0) {
-        auto key = keys::job_row(keys::row::unique, unique);
-        const auto value = jobs_.rows().get(column::job_terms, key);
-        if (const auto holder = value ? decode_term(*value) : std::nullopt;
-            holder && holder->job == job.id()) {
-            moved.holds_unique = true;
-            jobs_.rows().remove(column::job_terms, std::move(key));
-        }
-    }
-    if (!status.schedule.empty() && !status.told) count_unfinished(status.schedule, -1);
+    moved.holds_unique = !job.is_over() && flow_.let_go_unique(*job.spec);
+    if (!status.schedule.empty() && !status.told) flow_.count_unfinished(status.schedule, -1);
     jobs_.give_away(job);
     return size_of(moved);
 }
@@ -394,7 +385,7 @@ void job_moves::put_others(job_chunk& what, taken_chunk& into, const job_time& n
         rows.put(column::job_terms, key, text);
     }
     for (const auto& [name, moved] : what.uniques) {
-        if (is_over(moved.ends_ms, now.wall_ms) || is_held_by_another(name, moved.job, now)) continue;
+        if (is_over(moved.ends_ms, now.wall_ms) || flow_.is_held_by_another(name, moved.job, now)) continue;
         encode(moved, text);
         rows.put(column::job_terms, keys::job_row(keys::row::unique, name), text);
     }
@@ -405,13 +396,6 @@ void job_moves::put_others(job_chunk& what, taken_chunk& into, const job_time& n
         rows.put(column::job_rows, number_row(keys::row::news, number), text);
         flow_.news().push_back({number, std::move(group), std::move(data)});
     }
-}
-
-bool job_moves::is_held_by_another(const std::string& unique, const std::string& job,
-                                   const job_time& now) const {
-    const auto value = jobs_.rows().get(column::job_terms, keys::job_row(keys::row::unique, unique));
-    const auto holder = value ? decode_term(*value) : std::nullopt;
-    return holder && holder->job != job && !is_over(holder->ends_ms, now.wall_ms);
 }
 
 // A part of a workflow would wait for what is not there: so it is all of it or nothing.
@@ -452,14 +436,11 @@ void job_moves::put(moved_job& job, const job_chunk_head& head, std::uint64_t ba
     if (job.checkpoint)
         jobs_.rows().put(column::job_rows, keys::job_row(keys::row::checkpoint, spec->id),
                          std::move(*job.checkpoint));
-    if (job.holds_unique && !is_held_by_another(spec->unique, spec->id, now)) {
-        std::string text;
-        encode(term_record{0, spec->id, 0}, text);
-        jobs_.rows().put(column::job_terms, keys::job_row(keys::row::unique, spec->unique), std::move(text));
-    }
+    if (job.holds_unique && !flow_.is_held_by_another(spec->unique, spec->id, now))
+        flow_.hold_unique(*spec, now);
     if (const auto* entry = over ? nullptr : jobs_.find(spec->id, 0);
         entry && !entry->status.schedule.empty() && !entry->status.told)
-        count_unfinished(entry->status.schedule, 1);
+        flow_.count_unfinished(entry->status.schedule, 1);
 }
 
 void job_moves::put(moved_barrier& barrier) {
@@ -467,17 +448,6 @@ void job_moves::put(moved_barrier& barrier) {
     flow_.put_barrier(std::move(barrier.what));
     for (auto& [index, result] : barrier.results)
         jobs_.rows().put(column::job_rows, keys::barrier_result(id, index), std::move(result));
-}
-
-void job_moves::count_unfinished(const std::string& schedule, int change) {
-    const auto key = keys::job_row(keys::row::schedule, schedule);
-    const auto value = jobs_.rows().get(column::job_rows, key);
-    auto known = value ? decode_schedule(*value) : std::nullopt;
-    if (!known || (change < 0 && known->unfinished == 0)) return;
-    known->unfinished += static_cast<std::uint64_t>(change);
-    std::string text;
-    encode(*known, text);
-    jobs_.rows().put(column::job_rows, key, std::move(text));
 }
 
 }  // namespace madang

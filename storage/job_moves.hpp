@@ -58,8 +58,6 @@ class job_moves {
     void put(moved_job& job, const job_chunk_head& head, std::uint64_t base, const job_time& now);
     void put(moved_barrier& barrier);
     bool is_stale(const std::string& job, std::uint64_t token);
-    void count_unfinished(const std::string& schedule, int change);
-    bool is_held_by_another(const std::string& unique, const std::string& job, const job_time& now) const;
 
     job_table& jobs_;
     job_flow& flow_;

@@ -107,15 +107,8 @@ bool job_sweeps::step(sweep& what, std::size_t& left, const job_time& now) {
 bool job_sweeps::requeue(job_entry& job, const job_time& now) {
     if (!job.is_dead_letter()) return false;
     if (const auto& unique = job.spec->unique; !unique.empty()) {
-        const auto key = keys::job_row(keys::row::unique, unique);
-        const auto value = jobs_.rows().get(column::job_terms, key);
-        const auto holder = value ? decode_term(*value) : std::nullopt;
-        if (holder && holder->job != job.id() && !is_over(holder->ends_ms, now.wall_ms)) return false;
-        std::string text;
-        encode(
-            term_record{job.spec->unique_ms == 0 ? 0 : end_of(now.wall_ms, job.spec->unique_ms), job.id(), 0},
-            text);
-        jobs_.rows().put(column::job_terms, key, std::move(text));
+        if (flow_.is_held_by_another(unique, job.id(), now)) return false;
+        flow_.hold_unique(*job.spec, now);
     }
     jobs_.revive(job);
     auto& status = job.status;
