@@ -294,21 +294,8 @@ class committing_store final : public store {
             if (!std::exchange(where.touched, true)) touched_.push_back(&where);
             auto got = where.logic->apply(each, what.how, in);
             what.sync_round = std::max(what.sync_round, got.sync_round);
-            if (got.later) {
-                writer_counts_.add(counter::store_disk_reads);
-                // Only what changes nothing may be answered out of turn.
-                if (!what.changes && !view_) view_ = bytes_->view();
-                if (!what.changes && view_)
-                    what.late.emplace_back(what.answers.size(), std::move(*got.later));
-                else
-                    got.answer = run(*got.later, *bytes_);
-            }
-            if (is_change(each)) {
-                if (got.answer)
-                    writer_counts_.add(counter::store_changes);
-                else
-                    writer_counts_.add(labelled_counter::store_refused, reason_of(got.answer.error().code));
-            }
+            look_up(what, got, what.late, what.answers.size());
+            if (is_change(each)) count_change(got.answer);
             what.answers.push_back(std::move(got.answer));
         }
         if (!what.late.empty()) what.view = view_;
@@ -324,24 +311,35 @@ class committing_store final : public store {
         what.job_answers.reserve(what.jobs.size());
         for (const auto& each : what.jobs) {
             auto got = book_.apply(each, in);
-            if (got.later) {
-                writer_counts_.add(counter::store_disk_reads);
-                if (!what.changes && !view_) view_ = bytes_->view();
-                if (!what.changes && view_)
-                    what.late_lists.emplace_back(what.job_answers.size(), std::move(*got.later));
-                else
-                    got.answer = run(*got.later, *bytes_);
-            }
+            look_up(what, got, what.late_lists, what.job_answers.size());
             if (is_change(each)) {
-                if (got.answer) {
-                    writer_counts_.add(counter::store_changes);
-                    if (what.how == durability::synced) what.sync_round = number;
-                } else
-                    writer_counts_.add(labelled_counter::store_refused, reason_of(got.answer.error().code));
+                count_change(got.answer);
+                if (got.answer && what.how == durability::synced) what.sync_round = number;
             }
             what.job_answers.push_back(std::move(got.answer));
         }
         if (!what.late_lists.empty()) what.view = view_;
+    }
+
+    // What of an answer is on the disk: for the reader where it may be, otherwise now.
+    template <class Applied, class Late>
+    void look_up(const submission& of, Applied& got, Late& late, std::size_t index) {
+        if (!got.later) return;
+        writer_counts_.add(counter::store_disk_reads);
+        // Only what changes nothing may be answered out of turn.
+        if (!of.changes && !view_) view_ = bytes_->view();
+        if (!of.changes && view_)
+            late.emplace_back(index, std::move(*got.later));
+        else
+            got.answer = run(*got.later, *bytes_);
+    }
+
+    template <class Answer>
+    void count_change(const Answer& what) {
+        if (what)
+            writer_counts_.add(counter::store_changes);
+        else
+            writer_counts_.add(labelled_counter::store_refused, reason_of(what.error().code));
     }
 
     void tell_jobs() {
@@ -476,7 +474,7 @@ class committing_store final : public store {
     std::function<void(job_effects&&)> watch_;
     std::shared_ptr<const kv_view> view_;  // of the round, once somebody asked
     std::int64_t now_ms_ = 0;
-    bool refusing_ = false;  // the writer's
+    bool refusing_ = false;  // changes, as the log has it
 
     std::atomic<std::size_t> queued_{0}, tail_bytes_{0}, streams_{0}, present_{0};
     std::atomic<std::int64_t> jobs_elapsed_ms_{0};
