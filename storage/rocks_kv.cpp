@@ -49,28 +49,24 @@ class rocks_batch final : public kv_batch {
     explicit rocks_batch(const handles& columns) : columns_(columns) {}
     void put(column into, std::string_view key, std::string_view value) override {
         batch.Put(of(into), slice(key), slice(value));
-        open_end_ = nullptr;
     }
-    void remove(column from, std::string_view key) override {
-        batch.Delete(of(from), slice(key));
-        open_end_ = nullptr;
-    }
+    void remove(column from, std::string_view key) override { batch.Delete(of(from), slice(key)); }
     void remove_once(column from, std::string_view key) override {
-        batch.SingleDelete(open_end_ = of(from), slice(key));
+        batch.SingleDelete(once_from_ = of(from), slice(key));
+        once_at_ = batch.Count();
     }
     void remove_range(column from, std::string_view begin, std::string_view end) override {
         batch.DeleteRange(of(from), slice(begin), slice(end));
-        open_end_ = nullptr;
     }
     void clear() override {
         batch.Clear();
-        open_end_ = nullptr;
+        once_at_ = 0;
     }
     // A flush leaves out a SingleDelete together with what it removes, and RocksDB 7.8 goes on counting
     // behind the last change that is in a table. So the last of a batch is another: of a row that is never
     // there.
     void end() {
-        if (auto* column = std::exchange(open_end_, nullptr)) batch.Delete(column, rocksdb::Slice());
+        if (once_at_ != 0 && once_at_ == batch.Count()) batch.Delete(once_from_, rocksdb::Slice());
     }
     std::size_t bytes() const override { return batch.Count() == 0 ? 0 : batch.GetDataSize(); }
 
@@ -79,7 +75,8 @@ class rocks_batch final : public kv_batch {
   private:
     rocksdb::ColumnFamilyHandle* of(column what) const { return columns_[static_cast<std::size_t>(what)]; }
     const handles& columns_;
-    rocksdb::ColumnFamilyHandle* open_end_ = nullptr;  // the last change is a SingleDelete, in this one
+    rocksdb::ColumnFamilyHandle* once_from_ = nullptr;  // of the last SingleDelete
+    std::uint32_t once_at_ = 0;                         // which change that was, from 1; 0: there is none
 };
 
 result<std::optional<std::string>> get_at(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* from,
