@@ -25,14 +25,6 @@ error refusal(const fs::path& path, const std::string& what) {
 
 std::string system_error(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
 
-bool sync_folder(const fs::path& path) {
-    const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return false;
-    const bool done = fsync(folder) == 0;
-    ::close(folder);
-    return done;
-}
-
 bool write_durably(const fs::path& path, const std::string& text) {
     const auto fresh = fs::path(path) += ".new";
     const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -44,6 +36,14 @@ bool write_durably(const fs::path& path, const std::string& text) {
 }
 
 }  // namespace
+
+bool sync_folder(const fs::path& path) {
+    const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return false;
+    const bool done = fsync(folder) == 0;
+    ::close(folder);
+    return done;
+}
 
 bool make_private_folder(const fs::path& path, std::error_code& problem) {
     problem.clear();

@@ -19,7 +19,7 @@ namespace madang {
 
 class data_dir {
   public:
-    enum class access : std::uint8_t { serve, inspect };  // inspect: creates nothing
+    enum class access : std::uint8_t { serve, inspect };  // inspect: creates nothing but the file `lock`
 
     // Errors (invalid_option, with the mend): cannot be made or written, another process holds it, a newer or
     // damaged format, half of a folder.
@@ -55,6 +55,9 @@ class data_dir {
 // Makes the folder, nobody else's to look into (0700), and what is missing above it as any folder is made.
 // False: it is there already, or cannot be made (`problem`).
 bool make_private_folder(const std::filesystem::path& path, std::error_code& problem);
+
+// What was made, renamed and removed in it survives a power cut. False: nobody knows; errno says why.
+bool sync_folder(const std::filesystem::path& path);
 
 // The format file's text, and what is in one, of this or an earlier version: the number of shards. Errors:
 // invalid_option.

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "storage/bytes.hpp"
+#include "storage/data_dir.hpp"
 
 namespace madang {
 namespace {
@@ -120,14 +121,15 @@ result<std::unique_ptr<progress_file>> progress_file::begin(const std::filesyste
     known.clean = false;
     std::unique_ptr<progress_file> result(new progress_file(path, file, std::move(known)));
     if (made && (ftruncate(file, 0) != 0 || ftruncate(file, file_size) != 0 ||
-                 posix_fallocate(file, 0, file_size) != 0))
+                 (errno = posix_fallocate(file, 0, file_size)) != 0))
         return trouble(path, "no room");
     if (!result->write_identity() ||
         !write_record(file, committed_slot, committed_body(result->known_.committed)) ||
         !write_record(file, synced_slot, synced_body(result->known_.synced_sequence)) ||
         !result->write_manifest(0) || !result->write_manifest(1) || fsync(file) != 0)
         return trouble(path, "cannot be written");
-    if (made && rename(fresh.c_str(), path.c_str()) != 0) return trouble(path, "cannot be made");
+    if (made && (rename(fresh.c_str(), path.c_str()) != 0 || !sync_folder(path.parent_path())))
+        return trouble(path, "cannot be made");
     return result;
 }
 
