@@ -46,7 +46,6 @@ class job_line {
     void each_first(See see) const {
         for (const auto& each : first_) see(std::string_view(each.second.first));
     }
-    std::size_t in_memory() const noexcept { return first_.size() + behind_.size(); }
     bool known_empty() const noexcept { return complete_ && first_.empty(); }
 
   private:

@@ -20,8 +20,7 @@ class job_links {
     explicit job_links(const kv_view& committed) : committed_(committed) {}
 
     void forget();
-    bool look(std::int64_t now_ms);  // true: all is known
-    bool known() const noexcept { return phase_ == phase::known; }
+    bool look(std::int64_t now_ms);                        // true: all is known
     std::uint64_t jobs() const noexcept { return jobs_; }  // not forgotten by `now_ms`; once all is known
 
     struct workflow {
@@ -42,6 +41,7 @@ class job_links {
     static constexpr std::uint32_t none = ~std::uint32_t{0};
     static node job_node(std::string_view id) { return std::hash<std::string_view>{}(id); }
     static node barrier_node(std::string_view id) { return ~job_node(id); }
+    bool known() const noexcept { return phase_ == phase::known; }
     node root(node of);
     void join(node a, node b);
     void see_job(std::string_view id, std::string_view value, std::int64_t now_ms);

@@ -59,12 +59,6 @@ class submission_queue {
         waiting_.push_back(std::move(what));
         wake(lock);
     }
-    void push(std::vector<submission_ptr>& all) {  // leaves it empty
-        std::unique_lock lock(lock_);
-        for (auto& each : all) waiting_.push_back(std::move(each));
-        all.clear();
-        wake(lock);
-    }
     void poke() {  // the taker returns, if with nothing
         std::unique_lock lock(lock_);
         poked_ = true;
@@ -74,10 +68,6 @@ class submission_queue {
         std::unique_lock lock(lock_);
         closed_ = true;
         wake(lock);
-    }
-    bool closed() const {
-        const std::lock_guard lock(lock_);
-        return closed_;
     }
     // All that waits, in order, once there is something, behind what `into` holds. False: closed and empty.
     bool take(std::deque<submission_ptr>& into) {
@@ -111,7 +101,7 @@ class submission_queue {
         if (sleeping) wake_.notify_one();
     }
 
-    mutable std::mutex lock_;
+    std::mutex lock_;
     std::condition_variable wake_;
     std::deque<submission_ptr> waiting_;
     bool sleeping_ = false, poked_ = false, closed_ = false;
