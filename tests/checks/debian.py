@@ -1,6 +1,8 @@
-"""A new Debian, for checks that need one: packages from where this machine has them, in the way it asks for them."""
+"""What the checks that work in a Debian of their own have in common."""
+import ctypes
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -13,8 +15,20 @@ def run(*command, **more):
     return done.stdout
 
 
+def end_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def expect(good, what):
+    if not good:
+        sys.exit(f"it is not so: {what}")
+
+
 def new_debian(target, include, *hooks, keeps_packages=False):
-    """`target`: a folder, or a .tar. `hooks`: mmdebstrap's --customize-hook; what they download is kept, if asked for."""
+    """Packages from where this machine has them, in the way it asks for them. `target`: a folder, or a .tar.
+
+    `hooks`: mmdebstrap's --customize-hook; what they download is kept, if asked for.
+    """
     apt = pathlib.Path("/etc/apt")
     mirrors = [each for each in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))]
                if each.suffix in (".list", ".sources") and each.is_file()]

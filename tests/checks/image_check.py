@@ -1,7 +1,10 @@
 """docs/containers.md: the image, a plugin in it, deploy/compose.yaml and deploy/kubernetes, built, started, used, stopped and killed.
 
-Usage: image_check.py SOURCES BUILD. The page's commands are typed as they stand there, on other ports. The Dockerfile's stage that compiles is replaced by what BUILD has already, that of the SDK by this machine; the Debian below is made by mmdebstrap. An engine of this check's own (dockerd) runs the containers, and ends with it; it lives in a network of its own, since
-browsers (those of other tests) reload when the machine's changes. Where none runs, say without root, the exit code is 77. No Kubernetes runs here: the pods are containers with what nodes.yaml says of theirs.
+Usage: image_check.py SOURCES BUILD. The page's commands are typed as they stand there, on other ports. The Dockerfile's stage that
+compiles is replaced by what BUILD has already, that of the SDK by this machine; the Debian below is made by mmdebstrap. An engine of
+this check's own (dockerd) runs the containers, and ends with it; it lives in a network of its own, since browsers (those of other
+tests) reload when the machine's changes. Where none runs, say without root, the exit code is 77. No Kubernetes runs here: the pods
+are containers with what nodes.yaml says of theirs.
 """
 import ctypes
 import io
@@ -10,7 +13,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -21,17 +23,13 @@ import urllib.request
 
 import yaml
 
-from debian import new_debian, run
+from debian import end_with_parent, expect, new_debian, run
 from docker_check import installed_packages, stages
 
 sources, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 page = (sources / "docs/containers.md").read_text()
 patience = 120  # seconds, for whatever is waited for
 skipped = 77
-
-
-def end_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def leave_network():
@@ -41,11 +39,6 @@ def leave_network():
         return False
     run("ip", "link", "set", "lo", "up")
     return True
-
-
-def expect(good, what):
-    if not good:
-        sys.exit(f"it is not so: {what}")
 
 
 def until(what, holds):

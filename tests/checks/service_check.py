@@ -3,28 +3,22 @@
 Usage: service_check.py SOURCES BUILD. The machine is a container with a network of its own (systemd-nspawn), made by mmdebstrap
 from this machine's package sources, and ends with the check. Where no container boots, say without root, the exit code is 77.
 """
-import ctypes
 import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-from debian import new_debian, run
+from debian import end_with_parent, expect, new_debian, run
 
 sources, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 page = (sources / "docs/service.md").read_text()
 patience = 120  # seconds, for whatever is waited for
 skipped = 77
 key = "a-key-of-this-check-that-is-long-enough"
-
-
-def end_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 class Machine:
@@ -100,11 +94,6 @@ def ini(first_line):
     """The page's ini block that begins with these lines."""
     found = re.search(rf"^```ini\n({re.escape(first_line)}.*?)^```", page, re.M | re.S)
     return found.group(1) if found else sys.exit(f"docs/service.md has no ini block with {first_line!r}")
-
-
-def expect(good, what):
-    if not good:
-        sys.exit(f"it is not so: {what}")
 
 
 def check_start(machine):
