@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "broker/core/lower_case.hpp"
 #include "broker/core/percent.hpp"
+#include "broker/core/trim.hpp"
 
 namespace madang {
 namespace {
@@ -35,8 +37,6 @@ std::optional<api_right> rights_of(std::string_view words) {
         words.remove_prefix(plus + 1);
     }
 }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
@@ -90,15 +90,8 @@ const api_key_holder* api_key_ring::find(const sha256_digest& key) const noexcep
 std::string api_key_of(std::string_view x_api_key, std::string_view authorization, std::string_view query) {
     if (!x_api_key.empty()) return std::string(x_api_key);
     constexpr std::string_view scheme = "apikey ";
-    if (authorization.size() > scheme.size() &&
-        std::equal(scheme.begin(), scheme.end(), authorization.begin(),
-                   [](char a, char b) { return a == lower(b); })) {
-        authorization.remove_prefix(scheme.size());
-        const auto begin = authorization.find_first_not_of(' ');
-        const auto end = authorization.find_last_not_of(' ');
-        return begin == authorization.npos ? std::string()
-                                           : std::string(authorization.substr(begin, end - begin + 1));
-    }
+    if (authorization.size() > scheme.size() && lower_case(authorization.substr(0, scheme.size())) == scheme)
+        return std::string(trim(authorization.substr(scheme.size()), " "));
     return query_value(query, "api_key").value_or("");
 }
 

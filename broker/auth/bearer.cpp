@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/lower_case.hpp"
 #include "broker/core/percent.hpp"
 #include "broker/core/trim.hpp"
 
@@ -11,12 +12,6 @@ namespace {
 
 constexpr std::string_view token_prefix = "madang.token.";
 constexpr std::string_view pair_name = "bearer";
-
-bool same_ignoring_case(std::string_view a, std::string_view lower) noexcept {
-    return a.size() == lower.size() && std::equal(a.begin(), a.end(), lower.begin(), [](char x, char y) {
-               return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
-           });
-}
 
 // The index of the pair's token: what follows "bearer".
 std::size_t pair_token(std::span<const std::string_view> offered) noexcept {
@@ -30,7 +25,7 @@ std::size_t pair_token(std::span<const std::string_view> offered) noexcept {
 found_token token_from_authorization(std::string_view header_value) {
     header_value = trim(header_value);
     const auto space = header_value.find(' ');
-    if (!same_ignoring_case(header_value.substr(0, space), "bearer")) return {};
+    if (lower_case(header_value.substr(0, space)) != "bearer") return {};
     const auto token =
         space == std::string_view::npos ? std::string_view() : trim(header_value.substr(space));
     return {token_source::authorization, std::string(token)};

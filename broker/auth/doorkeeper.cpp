@@ -68,6 +68,13 @@ bool flag(const nlohmann::json& object, const char* name) {
 
 bool is_unidirectional(std::string_view transport) noexcept { return transport.starts_with("uni_"); }
 
+// What a namespace's rule lets a client do in one of its groups; in one of named users, these alone.
+bool allowed(audience what, const namespace_options& rules, const known_client& client,
+             std::string_view group, bool subscribed) {
+    const bool foreign = is_user_limited(rules, group) && !subscribed && !is_listed(group, client.who.user);
+    return !foreign && permits(what, client.who.user, subscribed);
+}
+
 }  // namespace
 
 doorkeeper::doorkeeper(doorkeeper_parts parts)
@@ -346,9 +353,7 @@ void doorkeeper::publish(const known_client& who, std::string group, bool subscr
     const auto rules = rules_of(group);
     if (!rules) return done(no<publish_grant>(rules.error().code, rules.error().detail));
     if (!(*rules)->publish_proxy) {
-        const bool foreign =
-            is_user_limited(**rules, group) && !subscribed && !is_listed(group, who.who.user);
-        if (!foreign && permits((*rules)->allow_publish, who.who.user, subscribed))
+        if (allowed((*rules)->allow_publish, **rules, who, group, subscribed))
             return done(yes(publish_grant{}));
         return done(no<publish_grant>(errc::permission_denied));
     }
@@ -381,25 +386,22 @@ void doorkeeper::rpc(const known_client& who, std::string method, std::string da
                  });
 }
 
-result<void> doorkeeper::may_see(audience who, bool kept, const known_client& client, std::string_view group,
-                                 bool subscribed) const {
-    const auto* rules = parts_.namespaces.now().of_group(group);
-    if (!kept) return fail(errc::not_available);
-    const bool foreign = is_user_limited(*rules, group) && !subscribed && !is_listed(group, client.who.user);
-    if (foreign || !permits(who, client.who.user, subscribed)) return fail(errc::permission_denied);
-    return {};
-}
-
 result<void> doorkeeper::may_see_presence(const known_client& who, std::string_view group, bool subscribed) {
     const auto rules = rules_of(group);
     if (!rules) return rules.error();
-    return may_see((*rules)->allow_presence, (*rules)->presence, who, group, subscribed);
+    if (!(*rules)->presence) return fail(errc::not_available);
+    if (!allowed((*rules)->allow_presence, **rules, who, group, subscribed))
+        return fail(errc::permission_denied);
+    return {};
 }
 
 result<void> doorkeeper::may_see_history(const known_client& who, std::string_view group, bool subscribed) {
     const auto rules = rules_of(group);
     if (!rules) return rules.error();
-    return may_see((*rules)->allow_history, (*rules)->keeps_history(), who, group, subscribed);
+    if (!(*rules)->keeps_history()) return fail(errc::not_available);
+    if (!allowed((*rules)->allow_history, **rules, who, group, subscribed))
+        return fail(errc::permission_denied);
+    return {};
 }
 
 }  // namespace madang

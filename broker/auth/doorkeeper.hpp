@@ -65,8 +65,6 @@ class doorkeeper final : public gatekeeper {
                                                const known_client& who, std::string_view group) const;
     void ask_refresh(proxy which, const known_client& who, std::string_view group,
                      answer<refresh_grant> done);
-    result<void> may_see(audience who, bool kept, const known_client& client, std::string_view group,
-                         bool subscribed) const;
     result<const namespace_options*> rules_of(std::string_view group) const;
 
     std::int64_t now() const;  // Unix seconds

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/core/did_you_mean.hpp"
+#include "broker/core/durabilities.hpp"
 #include "broker/core/names.hpp"
 #include "broker/core/option_parse.hpp"
 
@@ -36,8 +37,7 @@ const row rows[] = {
      "with the next publication or question"},
     {"history_durability", &o::history_durability,
      "When a publication is acknowledged and delivered: `buffered` (survives kill -9) or `synced` (survives "
-     "a power "
-     "cut)",
+     "a power cut)",
      "needs a restart where history is kept"},
     {"recovery", &o::recovery,
      "Clients that come back get exactly what they missed, or are told that they cannot", later},
@@ -51,8 +51,7 @@ const row rows[] = {
      at_once},
     {"ordered", &o::ordered,
      "One order for all that is sent to a group; `false`: events do not wait behind publications on their "
-     "way to the "
-     "disk",
+     "way to the disk",
      "needs a restart"},
     {"allow_subscribe", &o::allow_subscribe,
      "Which clients may subscribe without a token: `nobody`, `users` or `everyone`", later},
@@ -69,8 +68,6 @@ constexpr std::pair<std::string_view, audience> audiences[] = {{"nobody", audien
                                                                {"subscribers", audience::subscribers},
                                                                {"users", audience::users},
                                                                {"everyone", audience::everyone}};
-constexpr std::pair<std::string_view, durability> durabilities[] = {{"buffered", durability::buffered},
-                                                                    {"synced", durability::synced}};
 
 // What is wrong with the value, or nothing.
 std::optional<std::string> assign(namespace_options& into, const row& which, const nlohmann::json& value) {
@@ -191,6 +188,25 @@ const namespace_options* namespace_table::of_group(std::string_view group) const
     return found == all_.end() ? nullptr : &found->second;
 }
 
+constexpr std::string_view introduction = R"(
+## Namespaces
+
+What stands before the first `:` of a group's name is its namespace. A `[namespace.NAME]` section of the file says
+what applies to its groups (`[namespace.""]`: to names without `:`); a plugin may bring defaults for its own, which
+the file's values override one by one. Clients are refused in a namespace that nobody set (102).
+
+```toml
+[namespace.news]
+history_size = 100
+history_ttl = "10m"
+recovery = true
+allow_subscribe = "everyone"
+```
+
+| key | default | meaning | on SIGHUP |
+|---|---|---|---|
+)";
+
 // Held by tests/integration/server/reload_test.cpp and tests/unit/app/reload_plan_test.cpp.
 constexpr std::string_view reloading = R"(
 SIGHUP takes up new sections and changed ones. **A subscription keeps what it was given when it was made**: whether it recovers,
@@ -207,17 +223,7 @@ about: `config.restart_needed changed="[namespace.news] ordered"`.
 )";
 
 std::string namespaces_markdown() {
-    std::string out =
-        "\n## Namespaces\n\n"
-        "What stands before the first `:` of a group's name is its namespace. A `[namespace.NAME]` section "
-        "of the file "
-        "says\nwhat applies to its groups (`[namespace.\"\"]`: to names without `:`); a plugin may bring "
-        "defaults for its "
-        "own, which\nthe file's values override one by one. Clients are refused in a namespace that nobody "
-        "set (102).\n\n"
-        "```toml\n[namespace.news]\nhistory_size = 100\nhistory_ttl = \"10m\"\nrecovery = "
-        "true\nallow_subscribe = "
-        "\"everyone\"\n```\n\n| key | default | meaning | on SIGHUP |\n|---|---|---|---|\n";
+    std::string out(introduction);
     for (const auto& each : rows)
         out.append("| `")
             .append(each.name)

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "broker/core/durabilities.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/core/option_parse.hpp"
@@ -15,8 +16,6 @@ constexpr std::pair<std::string_view, outbox_policy> policies[] = {
     {"disconnect", outbox_policy::disconnect},
     {"drop-oldest", outbox_policy::drop_oldest},
     {"latest-only", outbox_policy::latest_only}};
-constexpr std::pair<std::string_view, durability> durabilities[] = {{"buffered", durability::buffered},
-                                                                    {"synced", durability::synced}};
 constexpr std::pair<std::string_view, log_format> formats[] = {{"text", log_format::text},
                                                                {"json", log_format::json}};
 

@@ -493,8 +493,7 @@ const option_row rows[] = {
      "jwt-hmac-secret",
      &o::jwt_hmac_secret,
      "Secret of HS256, HS384 and HS512 tokens, at least 32 bytes (RFC 7518 3.2). Give it by environment or "
-     "file: "
-     "flags show in `ps`",
+     "file: flags show in `ps`",
      {.zero = "no such tokens are accepted",
       .limit = "401 (madang_tokens_refused_total)",
       .form = form::secret}},
@@ -576,9 +575,7 @@ const option_row rows[] = {
      "api-key",
      &o::api_keys,
      "Key of the server API as NAME:RIGHTS:KEY; RIGHTS are `read`, `publish`, `manage`, `enqueue` or `all`, "
-     "joined by "
-     "`+`. Give it "
-     "by environment or file",
+     "joined by `+`. Give it by environment or file",
      {.zero = "the API answers 401", .form = form::secret, .plural = "api-keys", .reload = on_reload::value}},
     {"Users",
      "api-batch-limit",
@@ -659,8 +656,7 @@ const option_row rows[] = {
      "cluster-listen",
      &o::cluster_listen,
      "Address and port for the other nodes. On loopback certificates may be left out; elsewhere they are "
-     "asked "
-     "for",
+     "asked for",
      {.zero = "no cluster", .form = form::address}},
     {"Cluster",
      "join",

@@ -25,6 +25,7 @@
 #include "broker/core/options.hpp"
 #include "broker/net/cluster_link.hpp"
 #include "broker/net/cluster_socket.hpp"
+#include "broker/net/link_options.hpp"
 #include "broker/net/listener.hpp"
 #include "broker/net/name_look_up.hpp"
 #include "broker/net/tls_context.hpp"
@@ -73,7 +74,12 @@ struct cluster_links::state final : link_hub {
                         self.from.name);
     }
     std::string open();
-    std::string check_plain(const ip_address& listens) const;
+    std::string listens() const {  // ADDRESS:PORT
+        return settings.cluster_listen.starts_with("localhost:")
+                   ? "127.0.0.1" + settings.cluster_listen.substr(9)
+                   : settings.cluster_listen;
+    }
+    std::string check_plain() const;
     std::string check_words() const;
 
     // -- On the links' thread
@@ -131,29 +137,15 @@ struct cluster_links::state final : link_hub {
     std::thread thread;
 };
 
-std::string cluster_links::state::check_plain(const ip_address& listens) const {
-    static const std::string mend =
-        ": give it --cluster-certificate, --cluster-key and --cluster-ca (`madang cluster issue` makes them)";
-    if (!is_loopback(listens))
-        return "cluster-listen " + settings.cluster_listen + " is not on loopback and has no certificates" +
-               mend;
+std::string cluster_links::state::check_plain() const {
+    auto why = lacks_certificates("cluster-listen " + settings.cluster_listen, listens());
     for (const auto& each : settings.cluster_join)
-        if (const auto where = endpoint::parse(each); where && !is_loopback(where->address))
-            return std::string("join ").append(each) +=
-                   " is not on loopback and there are no certificates" + mend;
-    return {};
+        if (why.empty()) why = lacks_certificates("join " + each, each);
+    return why;
 }
 
 std::string cluster_links::state::check_words() const {
-    const int given =
-        !settings.cluster_certificate.empty() + !settings.cluster_key.empty() + !settings.cluster_ca.empty();
-    if (given != 0 && given != 3)
-        return "cluster-certificate, cluster-key and cluster-ca go together: give all three or none";
-    if (!is_node_name(self.from.name))
-        return "node-name \"" + self.from.name +
-               "\" is no node's name: 1 to 64 letters, digits, dots, dashes; give another with --node-name";
-    if (!is_node_name(self.cluster))
-        return "cluster-name \"" + self.cluster + "\" is none: 1 to 64 letters, digits, dots, dashes";
+    if (auto why = check_link_options(settings, self.from.name); !why.empty()) return why;
     for (const auto& each : settings.cluster_join)
         if (!is_link_address(each)) return "join \"" + each + "\" is no address: write HOST:PORT";
     if (!settings.cluster_advertise.empty() && !is_link_address(settings.cluster_advertise))
@@ -165,14 +157,12 @@ std::string cluster_links::state::check_words() const {
 
 std::string cluster_links::state::open() {
     if (auto why = check_words(); !why.empty()) return why;
-    auto where = endpoint::parse(settings.cluster_listen.starts_with("localhost:")
-                                     ? "127.0.0.1" + settings.cluster_listen.substr(9)
-                                     : settings.cluster_listen);
+    auto where = endpoint::parse(listens());
     if (!where)
         return "cluster-listen " + settings.cluster_listen +
                " is not an address: write ADDRESS:PORT or [IPV6]:PORT";
     if (!with_tls()) {
-        if (auto why = check_plain(where->address); !why.empty()) return why;
+        if (auto why = check_plain(); !why.empty()) return why;
     } else if (auto why = load(); !why.empty()) {
         return why;
     }

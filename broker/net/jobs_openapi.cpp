@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "broker/core/lower_case.hpp"
 #include "broker/net/jobs_site.hpp"
 
 namespace madang {
@@ -101,9 +102,7 @@ std::string with_jobs(const std::string& document) {
     auto all = json::parse(document);
     all["components"]["schemas"].update(schemas());
     for (const auto& each : jobs_site::operations()) {
-        std::string method(each.method);
-        std::transform(method.begin(), method.end(), method.begin(),
-                       [](char c) { return static_cast<char>(c - 'A' + 'a'); });
+        const auto method = lower_case(each.method);
         json responses;
         responses[std::to_string(each.status)] = {{"description", "Done"},
                                                   {"content", content(json::parse(each.answer))}};

@@ -268,18 +268,15 @@ constexpr auto ids_schema =
 const row rows[] = {
     {{"POST", "/api/jobs", api_right::enqueue,
       "Enqueue a job or workflow, or an array of them: all or none. The header Idempotency-Key: a second "
-      "request with "
-      "it within 5 minutes is answered as the first",
+      "request with it within 5 minutes is answered as the first",
       "durability:buffered or synced; the server's option where it is missing",
       R"({"oneOf":[{"$ref":"#/components/schemas/Work"},{"type":"array","items":{"$ref":"#/components/schemas/Work"}}]})",
       R"({"$ref":"#/components/schemas/Enqueued"})", 202},
      &enqueue},
     {{"GET", "/api/jobs", api_right::read, "Jobs, the newest first",
       "state:waiting, scheduled, ready, parked, running, success, failure, revoked, rejected or "
-      "ignored|dead:true for "
-      "dead letters|queue:its name|task:its name|text:in id, task, arguments or error|limit:at most so "
-      "many|after:the "
-      "page before's next",
+      "ignored|dead:true for dead letters|queue:its name|task:its name|text:in id, task, arguments or "
+      "error|limit:at most so many|after:the page before's next",
       "",
       R"({"type":"object","required":["jobs"],"properties":{"jobs":{"type":"array","items":{"$ref":"#/components/schemas/Job"}},"next":{"type":"string"}}})",
       200},

@@ -16,6 +16,7 @@
 #include "broker/core/options.hpp"
 #include "broker/net/cluster_link.hpp"
 #include "broker/net/cluster_socket.hpp"
+#include "broker/net/link_options.hpp"
 #include "broker/net/name_look_up.hpp"
 
 namespace madang {
@@ -170,26 +171,14 @@ class dialer final : public link_hub {
 }  // namespace
 
 std::string check_worker_join(const options& settings, const std::vector<std::string>& addresses) {
-    static const std::string mend =
-        ": give it --cluster-certificate, --cluster-key and --cluster-ca (`madang cluster issue` makes them)";
-    const int given =
-        !settings.cluster_certificate.empty() + !settings.cluster_key.empty() + !settings.cluster_ca.empty();
-    if (given != 0 && given != 3)
-        return "cluster-certificate, cluster-key and cluster-ca go together: give all three or none";
-    if (!is_node_name(settings.node_name))
-        return "node-name \"" + settings.node_name +
-               "\" is no name: 1 to 64 letters, digits, dots, dashes; give another with --node-name";
-    if (!is_node_name(settings.cluster_name))
-        return "cluster-name \"" + settings.cluster_name +
-               "\" is none: 1 to 64 letters, digits, dots, dashes";
+    if (auto why = check_link_options(settings, settings.node_name); !why.empty()) return why;
     if (addresses.empty()) return "--join has no address: write HOST:PORT";
     for (const auto& each : addresses) {
         if (!is_link_address(each)) return "--join \"" + each + "\" is no address: write HOST:PORT";
-        const auto where = endpoint::parse(each);
-        if (where && given == 0 && !is_loopback(where->address))
-            return "--join " + each + " is not on loopback and there are no certificates" + mend;
+        if (joins_with_tls(settings)) continue;
+        if (auto why = lacks_certificates("--join " + each, each); !why.empty()) return why;
     }
-    if (given == 0) return {};
+    if (!joins_with_tls(settings)) return {};
     return cluster_tls().load(settings.cluster_certificate, settings.cluster_key, settings.cluster_ca,
                               settings.node_name);
 }

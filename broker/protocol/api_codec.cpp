@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "broker/core/base64.hpp"
+#include "broker/core/lower_case.hpp"
 #include "broker/core/names.hpp"
 #include "broker/protocol/json_members.hpp"
 
@@ -169,12 +170,6 @@ void read_disconnect(fields& in, client_command& what) {
         }))
         inside.refuse("reason takes a short plain text");
     if (inside.wrong()) in.refuse("disconnect: " + inside.wrong()->detail);
-}
-
-std::string lower_case(std::string text) {
-    for (auto& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
 }
 
 template <class T>

@@ -4,17 +4,11 @@
 #include <stdexcept>
 #include <utility>
 
+#include "broker/core/lower_case.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string result{text};
-    for (char& c : result)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    return result;
-}
 
 std::uint16_t default_port(std::string_view scheme) noexcept {
     if (scheme == "http" || scheme == "ws") return 80;
@@ -40,8 +34,8 @@ std::optional<web_origin> web_origin::parse(std::string_view text) {
     const auto authority = parse_authority(text.substr(mark + 3));
     if (!authority || !is_token(text.substr(0, mark))) return std::nullopt;
     web_origin result;
-    result.scheme = lower(text.substr(0, mark));
-    result.host = lower(authority->host);
+    result.scheme = lower_case(text.substr(0, mark));
+    result.host = lower_case(authority->host);
     result.port = authority->port ? *authority->port : default_port(result.scheme);
     return result;
 }
@@ -51,7 +45,7 @@ origin_policy::pattern origin_policy::parse_pattern(const std::string& text) {
         if (auto origin = web_origin::parse(text))
             return {std::move(origin->scheme), std::move(origin->host), origin->port};
     } else if (auto authority = parse_authority(text)) {
-        return {{}, lower(authority->host), 0};
+        return {{}, lower_case(authority->host), 0};
     }
     throw std::invalid_argument{"'" + text + "' is not an origin (https://example.com, .example.com or *)"};
 }
