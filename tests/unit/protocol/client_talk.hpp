@@ -84,4 +84,27 @@ struct talk {
     client_session session;
 };
 
+// A reply to command 5, and a command of that id.
+inline std::string error_reply(int code, const std::string& message, bool temporary = false) {
+    return "{\"id\":5,\"error\":{\"code\":" + std::to_string(code) + ",\"message\":\"" + message + "\"" +
+           (temporary ? ",\"temporary\":true" : "") + "}}";
+}
+inline std::string subscribe_to(const std::string& group, const std::string& more = "") {
+    return R"({"id":5,"subscribe":{"channel":")" + group + "\"" + more + "}}";
+}
+
+// A stream that was at (e, 9) when it was asked.
+inline result<subscribed> at_nine(const std::string& group, const subscribe_spec& how) {
+    subscribed got;
+    if (group.find(':') == group.npos) return got;
+    got.top = position{"e", 9};
+    if (!how.recover_since) return got;
+    const auto& [epoch, offset] = *how.recover_since;
+    got.recovered = (epoch.empty() || epoch == "e") && offset <= 9;
+    if (!got.recovered) return got;
+    for (auto each = how.cache ? std::max<std::uint64_t>(offset, 8) : offset; each < 9; ++each)
+        got.missed.push_back(pub(each + 1));
+    return got;
+}
+
 }  // namespace madang::testing
