@@ -28,6 +28,7 @@
 #include "broker/net/link_options.hpp"
 #include "broker/net/listener.hpp"
 #include "broker/net/name_look_up.hpp"
+#include "broker/net/socket_address.hpp"
 #include "broker/net/tls_context.hpp"
 
 namespace madang {
@@ -74,11 +75,6 @@ struct cluster_links::state final : link_hub {
                         self.from.name);
     }
     std::string open();
-    std::string listens() const {  // ADDRESS:PORT
-        return settings.cluster_listen.starts_with("localhost:")
-                   ? "127.0.0.1" + settings.cluster_listen.substr(9)
-                   : settings.cluster_listen;
-    }
     std::string check_plain() const;
     std::string check_words() const;
 
@@ -138,7 +134,7 @@ struct cluster_links::state final : link_hub {
 };
 
 std::string cluster_links::state::check_plain() const {
-    auto why = lacks_certificates("cluster-listen " + settings.cluster_listen, listens());
+    auto why = lacks_certificates("cluster-listen " + settings.cluster_listen, settings.cluster_listen);
     for (const auto& each : settings.cluster_join)
         if (why.empty()) why = lacks_certificates("join " + each, each);
     return why;
@@ -157,7 +153,7 @@ std::string cluster_links::state::check_words() const {
 
 std::string cluster_links::state::open() {
     if (auto why = check_words(); !why.empty()) return why;
-    auto where = endpoint::parse(listens());
+    auto where = endpoint::parse(settings.cluster_listen);
     if (!where)
         return "cluster-listen " + settings.cluster_listen +
                " is not an address: write ADDRESS:PORT or [IPV6]:PORT";
@@ -228,7 +224,7 @@ void cluster_links::state::accept() {
 
 // False with errno. ECONNABORTED and the like (accept(2)) concern that connection only.
 bool cluster_links::state::accept_one() {
-    socket_name from;
+    socket_address from;
     file_handle fd(
         ::accept4(listening.native_handle(), from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) return false;

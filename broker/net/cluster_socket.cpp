@@ -1,6 +1,5 @@
 #include "broker/net/cluster_socket.hpp"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "broker/cluster/peer_hello.hpp"
+#include "broker/net/socket_address.hpp"
 
 namespace madang {
 namespace {
@@ -17,37 +17,6 @@ namespace {
 constexpr int unsent_most = 256 * 1024;  // in the kernel, before a beat
 
 }  // namespace
-
-socket_name socket_name::of(const endpoint& where) {
-    socket_name name;
-    const auto text = where.address.text();
-    if (where.address.is_v4()) {
-        auto& v4 = reinterpret_cast<sockaddr_in&>(name.storage);
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(where.port);
-        ::inet_pton(AF_INET, text.c_str(), &v4.sin_addr);
-        name.size = sizeof v4;
-    } else {
-        auto& v6 = reinterpret_cast<sockaddr_in6&>(name.storage);
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(where.port);
-        ::inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr);
-        name.size = sizeof v6;
-    }
-    return name;
-}
-
-std::string socket_name::text() const {
-    char room[INET6_ADDRSTRLEN] = "?";
-    if (storage.ss_family == AF_INET6) {
-        const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
-        ::inet_ntop(AF_INET6, &v6.sin6_addr, room, sizeof room);
-        return "[" + std::string(room) + "]:" + std::to_string(ntohs(v6.sin6_port));
-    }
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
-    ::inet_ntop(AF_INET, &v4.sin_addr, room, sizeof room);
-    return std::string(room) + ":" + std::to_string(ntohs(v4.sin_port));
-}
 
 bool is_loopback(const ip_address& address) {
     static const auto list = address_list::parse(std::vector<std::string>{"127.0.0.0/8", "::1"});
@@ -71,7 +40,7 @@ void tune_link(int fd) {
 }
 
 file_handle begin_dial(const endpoint& where) {
-    auto name = socket_name::of(where);
+    auto name = socket_address::of(where);
     file_handle fd(::socket(name.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return {};
     tune_link(fd.get());

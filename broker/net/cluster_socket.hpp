@@ -1,23 +1,12 @@
 // Sockets of the cluster's links, as far as nodes and workers have them in common.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <string>
 
 #include "broker/core/net_address.hpp"
 #include "broker/net/file_handle.hpp"
 
 namespace madang {
-
-struct socket_name {
-    sockaddr_storage storage{};
-    socklen_t size = sizeof storage;
-
-    static socket_name of(const endpoint& where);
-    sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-    std::string text() const;
-};
 
 bool is_loopback(const ip_address& address);
 // HOST:PORT; what a name stands for is asked when it is dialed.

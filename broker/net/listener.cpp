@@ -1,6 +1,5 @@
 #include "broker/net/listener.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,10 +7,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
+#include "broker/net/socket_address.hpp"
 #include "monitoring/metrics.hpp"
 
 namespace madang {
@@ -24,71 +23,6 @@ namespace {
 constexpr int backlog = 4096;  // what a burst of connects may leave waiting; capped by net.core.somaxconn
 constexpr int accepts_per_turn = 64;  // so that a flood of connects does not hold back the connected
 constexpr auto exhausted_pause = 100ms;
-
-// inet_ntop prints through sprintf: that was 2 % of what a new connection costs.
-std::string v4_text(const std::uint8_t* octets) {
-    std::string text = std::to_string(octets[0]);
-    for (int i = 1; i < 4; ++i) text.append(1, '.').append(std::to_string(octets[i]));
-    return text;
-}
-
-struct socket_address {
-    sockaddr_storage storage{};
-    socklen_t size = 0;
-    sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-    std::uint16_t port() const {
-        return ntohs(storage.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port
-                                                   : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
-    }
-    void set_port(std::uint16_t port) {
-        if (storage.ss_family == AF_INET6) {
-            reinterpret_cast<sockaddr_in6&>(storage).sin6_port = htons(port);
-        } else {
-            reinterpret_cast<sockaddr_in&>(storage).sin_port = htons(port);
-        }
-    }
-    bool any() const {  // 0.0.0.0 or [::]
-        return storage.ss_family == AF_INET6
-                   ? IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr)
-                   : reinterpret_cast<const sockaddr_in&>(storage).sin_addr.s_addr == INADDR_ANY;
-    }
-    std::string text() const {
-        if (storage.ss_family != AF_INET6)
-            return v4_text(reinterpret_cast<const std::uint8_t*>(
-                &reinterpret_cast<const sockaddr_in&>(storage).sin_addr));
-        const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(&v6)) return v4_text(v6.s6_addr + 12);
-        char buffer[INET6_ADDRSTRLEN] = "";
-        ::inet_ntop(AF_INET6, &v6, buffer, sizeof buffer);
-        return buffer;
-    }
-};
-
-bool parse_listen_address(const std::string& text, socket_address& result) {
-    auto colon = text.rfind(':');
-    if (colon == std::string::npos) return false;
-    auto host = text.substr(0, colon);
-    if (host == "localhost") host = "127.0.0.1";
-    bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-    if (bracketed) host = host.substr(1, host.size() - 2);
-    std::uint16_t port = 0;
-    const char* end = text.data() + text.size();
-    auto [rest, ec] = std::from_chars(text.data() + colon + 1, end, port);
-    if (ec != std::errc() || rest != end || colon + 1 == text.size()) return false;
-    auto& v4 = reinterpret_cast<sockaddr_in&>(result.storage);
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(result.storage);
-    if (bracketed && ::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
-        v6.sin6_family = AF_INET6;
-        result.size = sizeof v6;
-    } else if (!bracketed && ::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
-        v4.sin_family = AF_INET;
-        result.size = sizeof v4;
-    } else {
-        return false;
-    }
-    result.set_port(port);
-    return true;
-}
 
 // -1 with errno on failure.
 file_handle bound_socket(socket_address& address, bool shared) {
@@ -108,7 +42,6 @@ file_handle bound_socket(socket_address& address, bool shared) {
 
 socket_address bound_to(const file_handle& socket) {
     socket_address where;
-    where.size = sizeof where.storage;
     ::getsockname(socket.get(), where.get(), &where.size);
     return where;
 }
@@ -126,12 +59,13 @@ std::string bind_error(const std::string& address, const std::string& option, in
 
 std::vector<file_handle> open_listeners(const std::string& address, const std::string& option,
                                         std::size_t count, std::uint16_t& port, std::string& error) {
-    socket_address where;
-    if (!parse_listen_address(address, where)) {
+    const auto wanted = endpoint::parse(address);
+    if (!wanted) {
         error =
             "cannot listen on " + address + ": not an address; write HOST:PORT or [IPV6]:PORT for " + option;
         return {};
     }
+    auto where = socket_address::of(*wanted);
     // SO_REUSEPORT would quietly share the port with another server of the same user: try without it first.
     if (where.port() != 0 && !bound_socket(where, false)) {
         error = bind_error(address, option, errno);
@@ -151,12 +85,7 @@ std::vector<file_handle> open_listeners(const std::string& address, const std::s
     return result;
 }
 
-std::string bound_address(const file_handle& socket) {
-    const auto where = bound_to(socket);
-    const auto host = where.text();
-    return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" +
-           std::to_string(where.port());
-}
+std::string bound_address(const file_handle& socket) { return bound_to(socket).text(); }
 
 std::uint16_t bound_port(const file_handle& socket) { return bound_to(socket).port(); }
 
@@ -169,7 +98,7 @@ struct listener::state : std::enable_shared_from_this<state> {
           last(last) {
         spare.emplace(open_spare());
         const auto bound = bound_to(socket);
-        if (!bound.any()) local_address = bound.text();
+        if (!bound.any()) local_address = bound.host();
         local_port = bound.port();
         waiter.assign(socket.release());
     }
@@ -201,18 +130,16 @@ struct listener::state : std::enable_shared_from_this<state> {
     // False with errno.
     bool accept_one() {
         socket_address from;
-        from.size = sizeof from.storage;
         file_handle fd(
             ::accept4(waiter.native_handle(), from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!fd) return false;
         auto address = local_address;
         if (address.empty()) {
             socket_address local;
-            local.size = sizeof local.storage;
             ::getsockname(fd.get(), local.get(), &local.size);
-            address = local.text();
+            address = local.host();
         }
-        on_accepted(std::move(fd), peer{from.text(), from.port(), std::move(address), local_port});
+        on_accepted(std::move(fd), peer{from.host(), from.port(), std::move(address), local_port});
         return true;
     }
 

@@ -168,13 +168,14 @@ std::optional<http_response> static_files::serve(const http_request& request) co
     auto name =
         request.path.substr(std::min<std::size_t>(request.path.find_first_not_of('/'), request.path.size()));
     if (hidden(name) || name.find('\0') != std::string::npos) return std::nullopt;
-    if (name.empty() || name.back() == '/') name += "index.html";
+    const bool of_folder = name.empty() || name.back() == '/';
+    if (of_folder) name += "index.html";
 
     auto file = open_beneath(root_.get(), name);
     struct stat info {};
     if (!file || ::fstat(file.get(), &info) != 0) return std::nullopt;
     http_response response;
-    if (S_ISDIR(info.st_mode)) {
+    if (S_ISDIR(info.st_mode) && !of_folder) {
         // One leading slash only: "//host" would be another server's address.
         auto first = request.raw_path.find_first_not_of('/');
         response.status = 308;

@@ -84,6 +84,14 @@ TEST_F(StaticFiles, RedirectsAFolderToItsSlash) {
     EXPECT_EQ(content(*get("/sub/")), "sub");
 }
 
+TEST_F(StaticFiles, AFolderOfThatNameIsNoIndex) {
+    fs::create_directories(top / "site/odd/index.html");
+    EXPECT_FALSE(get("/odd/"));
+    fs::remove(top / "site/index.html");
+    fs::create_directory(top / "site/index.html");
+    EXPECT_FALSE(get("/"));
+}
+
 TEST_F(StaticFiles, AnswersNotModified) {
     auto first = get("/data.txt");
     auto etag = value(*first, "ETag");
