@@ -10,12 +10,12 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "broker/bench/proc.hpp"
 #include "tests/soak/still.hpp"
 #include "tests/soak/visitors.hpp"
 #include "tests/soak/workflows.hpp"
+#include "tests/support/children.hpp"
 #include "tests/torture/api.hpp"
 #include "tests/torture/recovery/publisher.hpp"
 #include "tests/torture/recovery/subscriber.hpp"
@@ -48,8 +48,7 @@ const auto configuration = api_key_option() +
 template <class Visit>
 void each_process(pid_t of, const Visit& visit) {
     visit(of);
-    std::ifstream in("/proc/" + std::to_string(of) + "/task/" + std::to_string(of) + "/children");
-    for (pid_t child = 0; in >> child;) each_process(child, visit);
+    for (const auto child : children_of(of)) each_process(child, visit);
 }
 
 double resident_memory_of_all(pid_t of) {

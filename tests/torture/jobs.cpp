@@ -15,9 +15,9 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <thread>
 
+#include "tests/support/children.hpp"
 #include "tests/torture/api.hpp"
 
 namespace madang::test {
@@ -61,24 +61,6 @@ struct runs_of {
 std::int64_t unix_ms() {
     return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
         .count();
-}
-
-std::vector<pid_t> children_of(pid_t parent) {
-    std::vector<pid_t> all;
-    for (const auto& each : std::filesystem::directory_iterator("/proc")) {
-        const auto name = each.path().filename().string();
-        if (name.find_first_not_of("0123456789") != name.npos) continue;
-        std::ifstream stat(each.path() / "stat");
-        std::string text;
-        std::getline(stat, text, '\0');  // nothing of one that is gone by now; a bare buffer would throw
-        const auto close = text.rfind(')');
-        if (close == text.npos) continue;
-        std::istringstream rest(text.substr(close + 1));
-        char state = 0;
-        pid_t of = 0;
-        if (rest >> state >> of && of == parent && state != 'Z') all.push_back(std::stoi(name));
-    }
-    return all;
 }
 
 class scene {

@@ -149,7 +149,7 @@ TEST_F(ServerOptions, WrongOptionsAreRefusedWithTheirMend) {
 }
 
 TEST_F(ServerOptions, TheStoresCommandsTakeAndShowOnlyWhatTheyUse) {
-    for (const std::vector<std::string> action :
+    for (const std::vector<std::string>& action :
          {std::vector<std::string>{}, {"check"}, {"dump"}, {"backup"}, {"restore"}}) {
         command what{.words = {server_binary(), "store"}};
         what.words.insert(what.words.end(), action.begin(), action.end());

@@ -12,6 +12,7 @@
 
 #include "tests/integration/server/harness/child.hpp"
 #include "tests/integration/server/harness/peer.hpp"
+#include "tests/support/children.hpp"
 #include "tests/support/notify_socket.hpp"
 
 namespace madang::test {
@@ -166,19 +167,6 @@ std::string whole(const fs::path& file) {
     return text.str();
 }
 
-// The children of `parent`, by proc(5)'s stat: "PID (NAME) STATE PPID".
-std::vector<fs::path> children_of(pid_t parent) {
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-        const auto stat = whole(entry.path() / "stat");
-        const auto name_end = stat.rfind(") ");
-        if (name_end != std::string::npos &&
-            stat.substr(name_end + 4).starts_with(std::to_string(parent) + " "))
-            found.push_back(entry.path());
-    }
-    return found;
-}
-
 TEST(Service, ItsWorkersAreNotTheService) {
     notify_socket manager;
     open_socket front;
@@ -186,21 +174,22 @@ TEST(Service, ItsWorkersAreNotTheService) {
                                      {"LISTEN_FDS", "1"},
                                      {"WATCHDOG_USEC", "60000000"}},
                      .sockets = {front.fd()}});
-    std::vector<fs::path> workers;
+    fs::path worker;
     // It is there when its program is: what it has of ours until then goes with it.
     ASSERT_TRUE(eventually(
         [&] {
-            workers = children_of(node.pid());
-            return workers.size() == 1 &&
-                   whole(workers[0] / "cmdline").starts_with(std::string("madang\0worker", 13)) &&
-                   !whole(workers[0] / "environ").empty();
+            const auto workers = children_of(node.pid());
+            if (workers.size() != 1) return false;
+            worker = fs::path("/proc") / std::to_string(workers[0]);
+            return whole(worker / "cmdline").starts_with(std::string("madang\0worker", 13)) &&
+                   !whole(worker / "environ").empty();
         },
         60s))
         << node.log();
-    const auto variables = whole(workers[0] / "environ");
+    const auto variables = whole(worker / "environ");
     for (const auto* name : {"NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_FDS", "LISTEN_PID"})
         EXPECT_THAT(variables, Not(HasSubstr(name)));
-    for (const auto& entry : fs::directory_iterator(workers[0] / "fd"))
+    for (const auto& entry : fs::directory_iterator(worker / "fd"))
         EXPECT_NE(fs::read_symlink(entry.path()).string(), front.inode());
 }
 
