@@ -419,7 +419,7 @@ for (const [name, blocked] of [["HTTP stream", []], ["SSE", ["http_stream"]]]) {
     await window.sees("hi", { author: "Pine" });
     await window.say("forbidden");
     await window.sees("forbidden", { status: "refused" });
-    await window.page.locator("#people_count", { hasText: "2" }).waitFor(); // asked for a while after the join
+    await window.page.locator("#people_count", { hasText: /^2$/ }).waitFor(); // asked for a while after the join
     assert.equal(await window.line("안녕 over HTTP").count(), 1);
     await window.is_content(blocked_socket);
   });

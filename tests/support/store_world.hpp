@@ -149,6 +149,16 @@ struct disk_world {
     void close() { it.reset(); }
 };
 
+// A store in memory, or on disk in that folder.
+inline std::unique_ptr<store> make_store_of(bool in_memory, const std::filesystem::path& folder,
+                                            const store_limits& limits, const clock_source& clock,
+                                            metrics& counts) {
+    if (in_memory) return make_store(std::make_unique<memory_kv>(), {}, limits, clock, counts).value();
+    auto bytes = open_rocks_kv(disk_world(folder).settings).value();
+    const auto now = bytes->now();
+    return make_store(std::move(bytes), now, limits, clock, counts).value();
+}
+
 // What a killed process leaves: a copy of its folder, as the page cache has it. The database's own threads
 // may write, make and delete files meanwhile: then the copy is of no one moment, and is made again.
 inline void copy_as_killed(const std::filesystem::path& from, const std::filesystem::path& to) {

@@ -5,6 +5,7 @@
 namespace madang {
 namespace {
 
+using testing::error_reply;
 using testing::goodbye;
 using testing::no;
 using testing::pub;
@@ -22,10 +23,6 @@ struct row {
     void (*given)(talk&) = nullptr;
 };
 
-std::string error(int id, int code, const std::string& message, bool temporary = false) {
-    return "{\"id\":" + std::to_string(id) + ",\"error\":{\"code\":" + std::to_string(code) +
-           ",\"message\":\"" + message + "\"" + (temporary ? ",\"temporary\":true" : "") + "}}";
-}
 const std::string bad = "3501 bad request";
 
 const row frames[] = {
@@ -55,16 +52,16 @@ const row frames[] = {
     {"HugeIdEnds", R"({"id":4294967296,"rpc":{}})", "", bad},
     {"TheLargestIdIsAnswered", R"({"id":4294967295,"rpc":{}})", R"({"id":4294967295,"rpc":{}})"},
     {"NoIdEnds", R"({"rpc":{}})", "", bad},
-    {"UnknownMethodIsToldSo", R"({"id":5,"dance":{}})", error(5, 104, "method not found")},
-    {"AnIdAloneIsNoMethod", R"({"id":5})", error(5, 104, "method not found")},
+    {"UnknownMethodIsToldSo", R"({"id":5,"dance":{}})", error_reply(5, 104, "method not found")},
+    {"AnIdAloneIsNoMethod", R"({"id":5})", error_reply(5, 104, "method not found")},
     {"UnknownMethodWithoutIdEnds", R"({"dance":{}})", "", bad},
     {"PingEnds", R"({"id":5,"ping":{}})", "", bad},
     {"UnexpectedPongEnds", "{}", "", bad},
     {"SecondConnectEnds", R"({"id":5,"connect":{}})", "", bad},
     {"AnswersAtHandAreOneFrame", "{\"id\":5,\"dance\":{}}\n{\"id\":6,\"unsubscribe\":{\"channel\":\"x\"}}",
-     error(5, 104, "method not found") + "\n" + R"({"id":6,"unsubscribe":{}})"},
+     error_reply(5, 104, "method not found") + "\n" + R"({"id":6,"unsubscribe":{}})"},
     {"WhatWasAnsweredBeforeTheEndIsSent", "{\"id\":5,\"dance\":{}}\n!\n{\"id\":6,\"rpc\":{}}",
-     error(5, 104, "method not found"), bad},
+     error_reply(5, 104, "method not found"), bad},
 };
 
 const row publishes[] = {
@@ -72,21 +69,22 @@ const row publishes[] = {
     {"WithoutChannelEnds", R"({"id":5,"publish":{"data":1}})", "", bad},
     {"EmptyChannelEnds", R"({"id":5,"publish":{"channel":"","data":1}})", "", bad},
     {"ChannelOfAnotherTypeEnds", R"({"id":5,"publish":{"channel":5,"data":1}})", "", bad},
-    {"NameWithSpace", R"({"id":5,"publish":{"channel":"a b","data":1}})", error(5, 107, "bad request")},
-    {"NameNotAscii", R"({"id":5,"publish":{"channel":"\u00e9","data":1}})", error(5, 107, "bad request")},
-    {"WithoutData", R"({"id":5,"publish":{"channel":"x"}})", error(5, 107, "bad request")},
-    {"Denied", R"({"id":5,"publish":{"channel":"x","data":1}})", error(5, 103, "permission denied"), "",
+    {"NameWithSpace", R"({"id":5,"publish":{"channel":"a b","data":1}})", error_reply(5, 107, "bad request")},
+    {"NameNotAscii", R"({"id":5,"publish":{"channel":"\u00e9","data":1}})",
+     error_reply(5, 107, "bad request")},
+    {"WithoutData", R"({"id":5,"publish":{"channel":"x"}})", error_reply(5, 107, "bad request")},
+    {"Denied", R"({"id":5,"publish":{"channel":"x","data":1}})", error_reply(5, 103, "permission denied"), "",
      false,
      [](talk& t) {
          t.port.on_publish = [](auto&, bool) { return no<publish_grant>(errc::permission_denied); };
      }},
-    {"UnknownNamespace", R"({"id":5,"publish":{"channel":"q:x","data":1}})", error(5, 102, "unknown channel"),
-     "", false,
+    {"UnknownNamespace", R"({"id":5,"publish":{"channel":"q:x","data":1}})",
+     error_reply(5, 102, "unknown channel"), "", false,
      [](talk& t) {
          t.port.on_publish = [](auto&, bool) { return no<publish_grant>(errc::unknown_channel); };
      }},
-    {"NotSubscribed", R"({"id":5,"publish":{"channel":"x","data":1}})", error(5, 103, "permission denied"),
-     "", true,
+    {"NotSubscribed", R"({"id":5,"publish":{"channel":"x","data":1}})",
+     error_reply(5, 103, "permission denied"), "", true,
      [](talk& t) {
          t.port.on_publish = [](auto&, bool in) {
              return in ? yes<publish_grant>() : no<publish_grant>(errc::permission_denied);
@@ -111,29 +109,30 @@ const row publishes[] = {
      false,
      [](talk& t) { t.port.on_publish = [](auto&, bool) { return goodbye<publish_grant>(1006, "oops"); }; }},
     {"TheBackendsOwnError", R"({"id":5,"publish":{"channel":"x","data":1}})",
-     error(5, 1001, "no \\\"swearing\\\""), "", false,
+     error_reply(5, 1001, "no \\\"swearing\\\""), "", false,
      [](talk& t) {
          t.port.on_publish = [](auto&, bool) {
              return no<publish_grant>(errc::internal, 1001, "no \"swearing\"");
          };
      }},
     {"TheBackendsOwnErrorWithoutText", R"({"id":5,"publish":{"channel":"x","data":1}})",
-     error(5, 1001, "error"), "", false,
+     error_reply(5, 1001, "error"), "", false,
      [](talk& t) {
          t.port.on_publish = [](auto&, bool) { return no<publish_grant>(errc::internal, 1001); };
      }},
     {"TheBackendSaysTooMany", R"({"id":5,"publish":{"channel":"x","data":1}})",
-     error(5, 111, "too many requests", true), "", false,
+     error_reply(5, 111, "too many requests", true), "", false,
      [](talk& t) { t.port.on_publish = [](auto&, bool) { return no<publish_grant>(errc::internal, 111); }; }},
     {"TheGatekeeperFails", R"({"id":5,"publish":{"channel":"x","data":1}})",
-     error(5, 100, "internal server error", true), "", false,
+     error_reply(5, 100, "internal server error", true), "", false,
      [](talk& t) { t.port.on_publish = [](auto&, bool) { return no<publish_grant>(errc::internal); }; }},
-    {"TheStreamIsBusy", R"({"id":5,"publish":{"channel":"x","data":1}})", error(5, 503, "busy", true), "",
-     false, [](talk& t) { t.port.published = fail(errc::busy); }},
-    {"TheDiskIsFull", R"({"id":5,"publish":{"channel":"x","data":1}})", error(5, 530, "storage full", true),
-     "", false, [](talk& t) { t.port.published = fail(errc::storage_full); }},
+    {"TheStreamIsBusy", R"({"id":5,"publish":{"channel":"x","data":1}})", error_reply(5, 503, "busy", true),
+     "", false, [](talk& t) { t.port.published = fail(errc::busy); }},
+    {"TheDiskIsFull", R"({"id":5,"publish":{"channel":"x","data":1}})",
+     error_reply(5, 530, "storage full", true), "", false,
+     [](talk& t) { t.port.published = fail(errc::storage_full); }},
     {"AnErrorThatIsNoneOnTheWire", R"({"id":5,"publish":{"channel":"x","data":1}})",
-     error(5, 100, "internal server error", true), "", false,
+     error_reply(5, 100, "internal server error", true), "", false,
      [](talk& t) { t.port.published = fail(errc::system_failure); }},
 };
 
@@ -146,11 +145,12 @@ const row others[] = {
     {"Rpc", R"({"id":5,"rpc":{"method":"m","data":[12345678901234567890,1.10]}})",
      R"({"id":5,"rpc":{"data":[12345678901234567890,1.10]}})"},
     {"RpcOfNull", R"({"id":5,"rpc":{"method":"m","data":null}})", R"({"id":5,"rpc":{"data":null}})"},
-    {"RpcUnknown", R"({"id":5,"rpc":{"method":"m"}})", error(5, 104, "method not found"), "", false,
+    {"RpcUnknown", R"({"id":5,"rpc":{"method":"m"}})", error_reply(5, 104, "method not found"), "", false,
      [](talk& t) { t.port.on_rpc = [](auto&, auto&) { return no<rpc_answer>(errc::method_not_found); }; }},
-    {"RpcUnauthorized", R"({"id":5,"rpc":{"method":"m"}})", error(5, 101, "unauthorized"), "", false,
+    {"RpcUnauthorized", R"({"id":5,"rpc":{"method":"m"}})", error_reply(5, 101, "unauthorized"), "", false,
      [](talk& t) { t.port.on_rpc = [](auto&, auto&) { return no<rpc_answer>(errc::unauthorized); }; }},
-    {"RpcTooMany", R"({"id":5,"rpc":{"method":"m"}})", error(5, 111, "too many requests", true), "", false,
+    {"RpcTooMany", R"({"id":5,"rpc":{"method":"m"}})", error_reply(5, 111, "too many requests", true), "",
+     false,
      [](talk& t) { t.port.on_rpc = [](auto&, auto&) { return no<rpc_answer>(errc::too_many_requests); }; }},
     {"RpcAnswersOnOneLine", R"({"id":5,"rpc":{}})", R"({"id":5,"rpc":{"data":[1,2]}})", "", false,
      [](talk& t) { t.port.on_rpc = [](auto&, auto&) { return yes(rpc_answer{"[1,\n2]"}); }; }},
@@ -165,24 +165,25 @@ const row others[] = {
      }},
     {"PresenceOfNobody", R"({"id":5,"presence":{"channel":"room:1"}})",
      R"({"id":5,"presence":{"presence":{}}})"},
-    {"PresenceOfTooMany", R"({"id":5,"presence":{"channel":"room:1"}})", error(5, 106, "limit exceeded"), "",
-     false,
+    {"PresenceOfTooMany", R"({"id":5,"presence":{"channel":"room:1"}})",
+     error_reply(5, 106, "limit exceeded"), "", false,
      [](talk& t) {
          t.port.present = presence_page{{}, true};
      }},
-    {"PresenceOff", R"({"id":5,"presence":{"channel":"room:1"}})", error(5, 108, "not available"), "", false,
-     [](talk& t) { t.port.may_presence = fail(errc::not_available); }},
-    {"PresenceDenied", R"({"id":5,"presence":{"channel":"room:1"}})", error(5, 103, "permission denied"), "",
-     false, [](talk& t) { t.port.may_presence = fail(errc::permission_denied); }},
+    {"PresenceOff", R"({"id":5,"presence":{"channel":"room:1"}})", error_reply(5, 108, "not available"), "",
+     false, [](talk& t) { t.port.may_presence = fail(errc::not_available); }},
+    {"PresenceDenied", R"({"id":5,"presence":{"channel":"room:1"}})",
+     error_reply(5, 103, "permission denied"), "", false,
+     [](talk& t) { t.port.may_presence = fail(errc::permission_denied); }},
     {"PresenceWithoutChannelEnds", R"({"id":5,"presence":{}})", "", bad},
-    {"PresenceOfABadName", R"({"id":5,"presence":{"channel":" "}})", error(5, 107, "bad request")},
+    {"PresenceOfABadName", R"({"id":5,"presence":{"channel":" "}})", error_reply(5, 107, "bad request")},
     {"PresenceStats", R"({"id":5,"presence_stats":{"channel":"room:1"}})",
      R"({"id":5,"presence_stats":{"num_clients":3,"num_users":2}})", "", false,
      [](talk& t) {
          t.port.counts = presence_counts{3, 2};
      }},
-    {"PresenceStatsOff", R"({"id":5,"presence_stats":{"channel":"x"}})", error(5, 108, "not available"), "",
-     false, [](talk& t) { t.port.may_presence = fail(errc::not_available); }},
+    {"PresenceStatsOff", R"({"id":5,"presence_stats":{"channel":"x"}})", error_reply(5, 108, "not available"),
+     "", false, [](talk& t) { t.port.may_presence = fail(errc::not_available); }},
     {"HistoryPosition", R"({"id":5,"history":{"channel":"news:1"}})",
      R"({"id":5,"history":{"epoch":"e","offset":9}})", "", false,
      [](talk& t) {
@@ -194,13 +195,13 @@ const row others[] = {
      [](talk& t) {
          t.port.page = history_page{{"e", 9}, {pub(8, R"({"a":1})"), pub(9)}};
      }},
-    {"HistoryOff", R"({"id":5,"history":{"channel":"x","limit":2}})", error(5, 108, "not available"), "",
-     false, [](talk& t) { t.port.may_history = fail(errc::not_available); }},
+    {"HistoryOff", R"({"id":5,"history":{"channel":"x","limit":2}})", error_reply(5, 108, "not available"),
+     "", false, [](talk& t) { t.port.may_history = fail(errc::not_available); }},
     {"HistoryUnknownNamespace", R"({"id":5,"history":{"channel":"q:x","limit":2}})",
-     error(5, 102, "unknown channel"), "", false,
+     error_reply(5, 102, "unknown channel"), "", false,
      [](talk& t) { t.port.may_history = fail(errc::unknown_channel); }},
     {"HistoryOfAnotherEpoch", R"({"id":5,"history":{"channel":"news:1","since":{"offset":1,"epoch":"old"}}})",
-     error(5, 112, "unrecoverable position"), "", false,
+     error_reply(5, 112, "unrecoverable position"), "", false,
      [](talk& t) { t.port.page = fail(errc::unrecoverable_position); }},
     {"HistoryWithoutChannelEnds", R"({"id":5,"history":{}})", "", bad},
     {"HistoryLimitAsTextEnds", R"({"id":5,"history":{"channel":"x","limit":"2"}})", "", bad},
@@ -227,8 +228,9 @@ const row others[] = {
      [](talk& t) {
          t.port.on_refresh = [](auto&) { return goodbye<refresh_grant>(3500, "invalid token"); };
      }},
-    {"RefreshLater", R"({"id":5,"refresh":{"token":"t"}})", error(5, 100, "internal server error", true), "",
-     false, [](talk& t) { t.port.on_refresh = [](auto&) { return no<refresh_grant>(errc::internal); }; }},
+    {"RefreshLater", R"({"id":5,"refresh":{"token":"t"}})",
+     error_reply(5, 100, "internal server error", true), "", false,
+     [](talk& t) { t.port.on_refresh = [](auto&) { return no<refresh_grant>(errc::internal); }; }},
     {"SubRefresh", R"({"id":5,"sub_refresh":{"channel":"news:1","token":"t"}})",
      R"({"id":5,"sub_refresh":{"expires":true,"ttl":60}})", "", true,
      [](talk& t) {
@@ -237,15 +239,15 @@ const row others[] = {
          };
      }},
     {"SubRefreshOfNoSubscription", R"({"id":5,"sub_refresh":{"channel":"news:2","token":"t"}})",
-     error(5, 103, "permission denied"), "", true},
+     error_reply(5, 103, "permission denied"), "", true},
     {"SubRefreshWithoutTokenEnds", R"({"id":5,"sub_refresh":{"channel":"news:1"}})", "", bad, true},
     {"SubRefreshWithAnExpiredToken", R"({"id":5,"sub_refresh":{"channel":"news:1","token":"t"}})",
-     error(5, 109, "token expired"), "", true,
+     error_reply(5, 109, "token expired"), "", true,
      [](talk& t) {
          t.port.on_sub_refresh = [](auto&, auto&) { return no<refresh_grant>(errc::token_expired); };
      }},
     {"SubRefreshThatIsOver", R"({"id":5,"sub_refresh":{"channel":"news:1","token":"t"}})",
-     error(5, 110, "expired"), "", true,
+     error_reply(5, 110, "expired"), "", true,
      [](talk& t) {
          t.port.on_sub_refresh = [](auto&, auto&) { return yes(refresh_grant{1'600'000'000, ""}); };
      }},
@@ -432,7 +434,7 @@ TEST(ClientCommands, SurviveHostileText) {
     const std::string data = "\"" + std::string(1 << 20, 'x') + "\"";
     EXPECT_EQ(t.say(R"({"id":5,"rpc":{"data":)" + data + "}}"), R"({"id":5,"rpc":{"data":)" + data + "}}");
     EXPECT_EQ(t.say(R"({"id":6,"subscribe":{"channel":")" + std::string(1 << 20, 'x') + "\"}}"),
-              error(6, 107, "bad request"));
+              error_reply(6, 107, "bad request"));
 }
 
 }  // namespace

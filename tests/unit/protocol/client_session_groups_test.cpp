@@ -33,30 +33,30 @@ const row rows[] = {
     {"WithoutChannelEnds", R"({"id":5,"subscribe":{}})", "", "3501 bad request"},
     {"EmptyChannelEnds", subscribe_to(""), "", "3501 bad request"},
     {"NameAsLongAsMayBe", subscribe_to(std::string(255, 'x')), R"({"id":5,"subscribe":{}})"},
-    {"NameTooLong", subscribe_to(std::string(256, 'x')), error_reply(107, "bad request")},
-    {"NameNotAscii", subscribe_to("\xc3\xa9"), error_reply(107, "bad request")},
+    {"NameTooLong", subscribe_to(std::string(256, 'x')), error_reply(5, 107, "bad request")},
+    {"NameNotAscii", subscribe_to("\xc3\xa9"), error_reply(5, 107, "bad request")},
     {"NameWithEscapes", subscribe_to("\\u0041\\/"), R"({"id":5,"subscribe":{}})"},
-    {"NameWithALineFeed", subscribe_to("a\\nb"), error_reply(107, "bad request")},
-    {"UnknownNamespace", subscribe_to("q:x"), error_reply(102, "unknown channel")},
+    {"NameWithALineFeed", subscribe_to("a\\nb"), error_reply(5, 107, "bad request")},
+    {"UnknownNamespace", subscribe_to("q:x"), error_reply(5, 102, "unknown channel")},
     {"Twice", subscribe_to("x") + "\n" + subscribe_to("x"),
-     error_reply(105, "already subscribed") + " | " + R"({"id":5,"subscribe":{}})"},
-    {"AnotherType", subscribe_to("x", R"(,"type":1)"), error_reply(108, "not available")},
+     error_reply(5, 105, "already subscribed") + " | " + R"({"id":5,"subscribe":{}})"},
+    {"AnotherType", subscribe_to("x", R"(,"type":1)"), error_reply(5, 108, "not available")},
     {"TypeZero", subscribe_to("x", R"(,"type":0)"), R"({"id":5,"subscribe":{}})"},
     {"TagFilter", subscribe_to("x", R"(,"tf":{"key":"a","cmp":"eq","val":"b"})"),
-     error_reply(108, "not available")},
+     error_reply(5, 108, "not available")},
     {"NoTagFilter", subscribe_to("x", R"(,"tf":null)"), R"({"id":5,"subscribe":{}})"},
-    {"Delta", subscribe_to("x", R"(,"delta":"fossil","flag":1)"), error_reply(108, "not available")},
+    {"Delta", subscribe_to("x", R"(,"delta":"fossil","flag":1)"), error_reply(5, 108, "not available")},
     {"NoDelta", subscribe_to("x", R"(,"delta":"","flag":1)"), R"({"id":5,"subscribe":{}})"},
     {"DeltaThatIsNoTextEnds", subscribe_to("x", R"(,"delta":1)"), "", "3501 bad request"},
-    {"Denied", subscribe_to("x"), error_reply(103, "permission denied"), "",
+    {"Denied", subscribe_to("x"), error_reply(5, 103, "permission denied"), "",
      [](talk& t) {
          t.port.on_subscribe = [](auto&) { return no<subscription_grant>(errc::permission_denied); };
      }},
-    {"TokenExpired", subscribe_to("x"), error_reply(109, "token expired"), "",
+    {"TokenExpired", subscribe_to("x"), error_reply(5, 109, "token expired"), "",
      [](talk& t) {
          t.port.on_subscribe = [](auto&) { return no<subscription_grant>(errc::token_expired); };
      }},
-    {"BackendsOwnError", subscribe_to("x"), error_reply(1500, "no"), "",
+    {"BackendsOwnError", subscribe_to("x"), error_reply(5, 1500, "no"), "",
      [](talk& t) {
          t.port.on_subscribe = [](auto&) { return no<subscription_grant>(errc::internal, 1500, "no"); };
      }},
@@ -64,7 +64,7 @@ const row rows[] = {
      [](talk& t) {
          t.port.on_subscribe = [](auto&) { return goodbye<subscription_grant>(3500, "invalid token"); };
      }},
-    {"ExpiredAlready", subscribe_to("x"), error_reply(110, "expired"), "",
+    {"ExpiredAlready", subscribe_to("x"), error_reply(5, 110, "expired"), "",
      [](talk& t) {
          t.port.on_subscribe = [](auto&) {
              subscription_grant grant;
@@ -72,7 +72,7 @@ const row rows[] = {
              return yes(grant);
          };
      }},
-    {"StreamIsBusy", subscribe_to("x"), error_reply(503, "busy", true), "",
+    {"StreamIsBusy", subscribe_to("x"), error_reply(5, 503, "busy", true), "",
      [](talk& t) { t.port.on_join = [](auto&, auto&) -> result<subscribed> { return fail(errc::busy); }; }},
     {"GrantsData", subscribe_to("x"), R"({"id":5,"subscribe":{"data":{"a":1}}})", "",
      [](talk& t) {
@@ -102,7 +102,7 @@ const row rows[] = {
     {"AnotherEpochIsNotRecovered", subscribe_to("news:1", R"(,"recover":true,"offset":7,"epoch":"old")"),
      R"({"id":5,"subscribe":{"recoverable":true,"positioned":true,"was_recovering":true,"epoch":"e","offset":9}})"},
     {"UnrecoveredIsRefusedWhenAskedTo", subscribe_to("news:1", R"(,"recover":true,"epoch":"old","flag":3)"),
-     error_reply(112, "unrecoverable position")},
+     error_reply(5, 112, "unrecoverable position")},
     {"CacheGivesTheLatest", subscribe_to("last:1", R"(,"recover":true)"),
      R"({"id":5,"subscribe":{"recoverable":true,"positioned":true,"was_recovering":true,"recovered":true,"epoch":"e",)"
      R"("offset":9,"publications":[{"data":9,"offset":9}]}})"},
@@ -192,8 +192,9 @@ TEST(ClientSubscribe, IsLimited) {
     talk t;
     t.connected();
     t.limits.groups = 2;
-    EXPECT_EQ(t.say(subscribe_to("a") + "\n" + subscribe_to("b") + "\n" + subscribe_to("c")),
-              error_reply(106, "limit exceeded") + R"( | {"id":5,"subscribe":{}} | {"id":5,"subscribe":{}})");
+    EXPECT_EQ(
+        t.say(subscribe_to("a") + "\n" + subscribe_to("b") + "\n" + subscribe_to("c")),
+        error_reply(5, 106, "limit exceeded") + R"( | {"id":5,"subscribe":{}} | {"id":5,"subscribe":{}})");
     t.say(R"({"id":6,"unsubscribe":{"channel":"a"}})");
     EXPECT_EQ(t.say(subscribe_to("c")), R"({"id":5,"subscribe":{}})");
 }
@@ -203,8 +204,8 @@ TEST(ClientSubscribe, LimitIs128) {
     t.connected();
     for (int i = 0; i < 128; ++i)
         ASSERT_EQ(t.say(subscribe_to("g" + std::to_string(i))), R"({"id":5,"subscribe":{}})");
-    EXPECT_EQ(t.say(subscribe_to("g128")), error_reply(106, "limit exceeded"));
-    EXPECT_EQ(t.say(subscribe_to("g1")), error_reply(105, "already subscribed"));
+    EXPECT_EQ(t.say(subscribe_to("g128")), error_reply(5, 106, "limit exceeded"));
+    EXPECT_EQ(t.say(subscribe_to("g1")), error_reply(5, 105, "already subscribed"));
 }
 
 TEST(ClientUnsubscribe, LeavesTheGroup) {
@@ -222,7 +223,7 @@ TEST(ClientUnsubscribe, OvertakesItsSubscribe) {
         t.session.on_message(subscribe_to("news:1"));
         if (joined) t.port.step();
         t.session.on_message(R"({"id":6,"unsubscribe":{"channel":"news:1"}})");
-        EXPECT_EQ(t.heard(), error_reply(107, "bad request") + "\n" + R"({"id":6,"unsubscribe":{}})");
+        EXPECT_EQ(t.heard(), error_reply(5, 107, "bad request") + "\n" + R"({"id":6,"unsubscribe":{}})");
         // And again, while the first one's answers are still on their way.
         t.session.on_message(R"({"id":7,"subscribe":{"channel":"news:1"}})");
         t.port.run();
@@ -498,7 +499,7 @@ TEST(ClientOrder, BehindARefusedSubscribeItIsAnsweredAsWithoutOne) {
         return no<publish_grant>(errc::permission_denied);
     };
     EXPECT_EQ(t.say(subscribe_to("x") + "\n" + R"({"id":5,"publish":{"channel":"x","data":1}})"),
-              error_reply(103, "permission denied") + " | " + error_reply(103, "permission denied"));
+              error_reply(5, 103, "permission denied") + " | " + error_reply(5, 103, "permission denied"));
     EXPECT_FALSE(by_subscriber);
 }
 
@@ -526,7 +527,7 @@ TEST(ClientOrder, WhatTheServersUnsubscribeLeavesBehindIsAnswered) {
     what.what = client_command::verb::unsubscribe;
     t.session.on_command(what);
     t.port.run();
-    EXPECT_EQ(t.heard(), error_reply(103, "permission denied") +
+    EXPECT_EQ(t.heard(), error_reply(5, 103, "permission denied") +
                              R"( | {"id":6,"presence_stats":{"num_clients":0,"num_users":0}})");
 }
 

@@ -179,7 +179,7 @@ TEST(ClientServerCommand, Unsubscribes) {
     what.code = 2502;
     what.reason = "state invalidated";
     t.session.on_command(what);
-    EXPECT_EQ(t.heard(), error_reply(103, "permission denied") + "\n" +
+    EXPECT_EQ(t.heard(), error_reply(5, 103, "permission denied") + "\n" +
                              "{\"push\":{\"channel\":\"y\",\"unsubscribe\":{\"code\":2502,\"reason\":\"state "
                              "invalidated\"}}}\n"
                              "{\"push\":{\"channel\":\"x\",\"unsubscribe\":{\"code\":2502,\"reason\":\"state "

@@ -84,11 +84,11 @@ struct talk {
     client_session session;
 };
 
-// A reply to command 5, and a command of that id.
-inline std::string error_reply(int code, const std::string& message, bool temporary = false) {
-    return "{\"id\":5,\"error\":{\"code\":" + std::to_string(code) + ",\"message\":\"" + message + "\"" +
-           (temporary ? ",\"temporary\":true" : "") + "}}";
+inline std::string error_reply(int id, int code, const std::string& message, bool temporary = false) {
+    return "{\"id\":" + std::to_string(id) + ",\"error\":{\"code\":" + std::to_string(code) +
+           ",\"message\":\"" + message + "\"" + (temporary ? ",\"temporary\":true" : "") + "}}";
 }
+// Of id 5.
 inline std::string subscribe_to(const std::string& group, const std::string& more = "") {
     return R"({"id":5,"subscribe":{"channel":")" + group + "\"" + more + "}}";
 }

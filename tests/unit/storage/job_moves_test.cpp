@@ -23,16 +23,7 @@ class JobMoves : public testing::TestWithParam<kind> {
             made.reset();
             store_limits limits{4, 64 << 20, 8 << 20, 1000, 4 << 20};
             if (how == kind::disk_without_memory) limits.job_cache_bytes = 0;
-            std::unique_ptr<kv> bytes;
-            generation now;
-            if (how == kind::memory)
-                bytes = std::make_unique<memory_kv>();
-            else {
-                auto opened = open_rocks_kv(disk_world(folder.path()).settings).value();
-                now = opened->now();
-                bytes = std::move(opened);
-            }
-            made = make_store(std::move(bytes), now, limits, clock, counts).value();
+            made = make_store_of(how == kind::memory, folder.path(), limits, clock, counts);
             made->watch_jobs([this](job_effects&& what) { heard.take(std::move(what)); });
         }
         job_answer ask(job_request what) { return ask_job(*made, std::move(what), durability::synced); }

@@ -22,16 +22,7 @@ class JobStore : public testing::TestWithParam<kind> {
         limits.job_dead_ms = 100'000;
         if (GetParam() == kind::disk_little_memory) limits.job_cache_bytes = 200'000;
         if (GetParam() == kind::disk_without_memory) limits.job_cache_bytes = 0;
-        std::unique_ptr<kv> bytes;
-        generation now;
-        if (GetParam() == kind::memory)
-            bytes = std::make_unique<memory_kv>();
-        else {
-            auto opened = open_rocks_kv(disk_world(folder_.path()).settings).value();
-            now = opened->now();
-            bytes = std::move(opened);
-        }
-        store_ = make_store(std::move(bytes), now, limits, clock_, counts_).value();
+        store_ = make_store_of(GetParam() == kind::memory, folder_.path(), limits, clock_, counts_);
         store_->watch_jobs([this](job_effects&& what) { heard_.take(std::move(what)); });
     }
 

@@ -20,21 +20,11 @@ class Store : public testing::TestWithParam<kind> {
   protected:
     void SetUp() override {
         store_limits limits{4, 64 << 20, 8 << 20, 1000, 4 << 20};
-        std::unique_ptr<kv> bytes;
-        generation now;
-        if (GetParam() == kind::memory)
-            bytes = std::make_unique<memory_kv>();
-        else {
-            rocks_settings settings = disk_world(folder_.path()).settings;
-            auto opened = open_rocks_kv(settings).value();
-            now = opened->now();
-            bytes = std::move(opened);
-        }
         if (GetParam() == kind::disk_without_memory) {
             limits.tail_bytes = 0;
             limits.streams = 1;
         }
-        store_ = make_store(std::move(bytes), now, limits, clock_, counts_).value();
+        store_ = make_store_of(GetParam() == kind::memory, folder_.path(), limits, clock_, counts_);
     }
 
     store_answer ask(store_request what, durability how = durability::buffered) {
