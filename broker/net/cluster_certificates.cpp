@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -20,6 +19,7 @@
 #include "broker/cluster/peer_hello.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/net/file_handle.hpp"
+#include "broker/net/openssl_error.hpp"
 
 namespace madang {
 
@@ -40,10 +40,7 @@ using extension_pointer = std::unique_ptr<X509_EXTENSION, freed_by<::X509_EXTENS
 constexpr std::chrono::hours clocks_may_differ{1};
 
 error openssl_failure(const std::string& what) {
-    char text[256] = "unknown reason";
-    if (const auto code = ::ERR_peek_last_error()) ::ERR_error_string_n(code, text, sizeof text);
-    ::ERR_clear_error();
-    return fail(errc::system_failure, what + ": " + text);
+    return fail(errc::system_failure, what + ": " + openssl_error());
 }
 
 bool extend(X509* certificate, X509* issuer, int what, const char* value) {

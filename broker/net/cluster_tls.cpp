@@ -11,16 +11,11 @@
 #include <cstring>
 #include <new>
 
+#include "broker/net/openssl_error.hpp"
+
 namespace madang {
 
 namespace {
-
-std::string last_error() {
-    char text[256] = "unknown reason";
-    if (const auto code = ::ERR_peek_last_error()) ::ERR_error_string_n(code, text, sizeof text);
-    ::ERR_clear_error();
-    return text;
-}
 
 std::vector<std::string> dns_names(const X509* certificate) {
     std::vector<std::string> list;
@@ -45,7 +40,7 @@ std::string own_certificate_wrong(SSL_CTX* settings, const std::string& file, co
     auto* check = ::X509_STORE_CTX_new();
     if (!check || ::X509_STORE_CTX_init(check, ::SSL_CTX_get_cert_store(settings), own, chain) != 1) {
         ::X509_STORE_CTX_free(check);
-        return "cannot check " + file + ": " + last_error();
+        return "cannot check " + file + ": " + openssl_error();
     }
     const bool well = ::X509_verify_cert(check) == 1;
     const std::string why = well ? "" : ::X509_verify_cert_error_string(::X509_STORE_CTX_get_error(check));
@@ -70,7 +65,7 @@ std::string cluster_tls::load(const std::string& certificate, const std::string&
                    option;
     ::ERR_clear_error();
     const std::shared_ptr<SSL_CTX> made(::SSL_CTX_new(::TLS_method()), ::SSL_CTX_free);
-    if (!made) return "cannot set up TLS: " + last_error();
+    if (!made) return "cannot set up TLS: " + openssl_error();
     ::SSL_CTX_set_min_proto_version(made.get(), TLS1_3_VERSION);
     ::SSL_CTX_set_options(made.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
     ::SSL_CTX_set_mode(made.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -80,11 +75,11 @@ std::string cluster_tls::load(const std::string& certificate, const std::string&
     ::SSL_CTX_set_read_ahead(made.get(), 1);  // several records with one read
     ::SSL_CTX_set_default_read_buffer_len(made.get(), 64 * 1024);
     if (::SSL_CTX_load_verify_file(made.get(), authority.c_str()) != 1)
-        return "cannot read cluster-ca " + authority + ": " + last_error();
+        return "cannot read cluster-ca " + authority + ": " + openssl_error();
     if (::SSL_CTX_use_certificate_chain_file(made.get(), certificate.c_str()) != 1)
-        return "cannot read cluster-certificate " + certificate + ": " + last_error();
+        return "cannot read cluster-certificate " + certificate + ": " + openssl_error();
     if (::SSL_CTX_use_PrivateKey_file(made.get(), key.c_str(), SSL_FILETYPE_PEM) != 1)
-        return "cannot read cluster-key " + key + ": " + last_error();
+        return "cannot read cluster-key " + key + ": " + openssl_error();
     if (::SSL_CTX_check_private_key(made.get()) != 1)
         return "cluster-key " + key + " does not belong to " + certificate;
     if (auto why = own_certificate_wrong(made.get(), certificate, node_name); !why.empty()) return why;
@@ -140,7 +135,7 @@ link_stream::outcome link_stream::judge(int returned) {
     } else {
         refusal_ = link_refusal::tls;
     }
-    detail_ = verdict == X509_V_OK ? last_error() : ::X509_verify_cert_error_string(verdict);
+    detail_ = verdict == X509_V_OK ? openssl_error() : ::X509_verify_cert_error_string(verdict);
     return outcome::failed;
 }
 

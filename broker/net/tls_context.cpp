@@ -1,6 +1,5 @@
 #include "broker/net/tls_context.hpp"
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <unistd.h>
@@ -9,16 +8,11 @@
 #include <cstring>
 #include <ctime>
 
+#include "broker/net/openssl_error.hpp"
+
 namespace madang {
 
 namespace {
-
-std::string last_error(const std::string& what) {
-    char text[256] = "unknown reason";
-    if (auto code = ::ERR_peek_last_error()) ::ERR_error_string_n(code, text, sizeof text);
-    ::ERR_clear_error();
-    return what + ": " + text;
-}
 
 // OpenSSL's own words for a file that cannot be opened say nothing.
 std::string unreadable(const std::string& what, const std::string& file) {
@@ -42,21 +36,21 @@ std::string tls_context::load(const std::string& certificate_file, const std::st
     if (auto why = unreadable("key", key_file); !why.empty()) return why;
     ::ERR_clear_error();
     std::shared_ptr<SSL_CTX> made(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free);
-    if (!made) return last_error("cannot set up TLS");
+    if (!made) return "cannot set up TLS: " + openssl_error();
     ::SSL_CTX_set_min_proto_version(made.get(), TLS1_2_VERSION);
     ::SSL_CTX_set_options(made.get(),
                           SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     ::SSL_CTX_set_mode(made.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                        SSL_MODE_RELEASE_BUFFERS);
-    ::SSL_CTX_set_session_cache_mode(made.get(),
-                                     SSL_SESS_CACHE_OFF);  // tickets carry sessions; no memory per client
+    // Tickets carry sessions: no memory per client.
+    ::SSL_CTX_set_session_cache_mode(made.get(), SSL_SESS_CACHE_OFF);
     ::SSL_CTX_set_alpn_select_cb(made.get(), choose_http, nullptr);
     if (::SSL_CTX_use_certificate_chain_file(made.get(), certificate_file.c_str()) != 1)
-        return last_error("cannot read the TLS certificate " + certificate_file);
+        return "cannot read the TLS certificate " + certificate_file + ": " + openssl_error();
     if (::SSL_CTX_use_PrivateKey_file(made.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-        return last_error("cannot read the TLS key " + key_file);
+        return "cannot read the TLS key " + key_file + ": " + openssl_error();
     if (::SSL_CTX_check_private_key(made.get()) != 1)
-        return last_error("the TLS key " + key_file + " does not belong to " + certificate_file);
+        return "the TLS key " + key_file + " does not belong to " + certificate_file + ": " + openssl_error();
     std::lock_guard lock(mutex_);
     current_ = std::move(made);
     return {};
