@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/job_desk.hpp"
+#include "broker/core/cpu_time.hpp"
 #include "broker/core/working_for.hpp"
 
 namespace madang {
@@ -243,7 +244,9 @@ link::ended job_threads::run_one(const job_assignment& what, attempt& as) {
     const origin_source whose(what.spec->correlation_id);
     const working_for mine(whose);
     const traced_work attempt(attempt_of(tracer_, what.spec->correlation_id, what.token));
+    const auto cpu = cpu_us(CLOCK_THREAD_CPUTIME_ID);
     auto how = ended_as(what.token, tasks_.run(what.spec->task, as));
+    how.cpu_us = cpu_us(CLOCK_THREAD_CPUTIME_ID) - cpu;
     how.run_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady_now() - as.began()).count());
     return how;

@@ -1,7 +1,6 @@
 #include "broker/worker/child.hpp"
 
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <thread>
 
 #include "broker/core/clock.hpp"
+#include "broker/core/cpu_time.hpp"
 #include "broker/core/trace_context.hpp"
 #include "broker/core/utf8.hpp"
 #include "broker/jobs/worker_codec.hpp"
@@ -25,13 +25,6 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t error_text_bytes = 64 * 1024;  // of a message or trace; the rest is cut
-
-std::uint64_t cpu_us() {
-    timespec used{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000 +
-           static_cast<std::uint64_t>(used.tv_nsec) / 1000;
-}
 
 // What the worker and the process share: the socket's writing end, the jobs that wait, and which one runs.
 class worker_link final : public child_ports::link_port {
@@ -255,10 +248,10 @@ class child_attempt final : public attempt_port {
 link::ended run_job(link::run& job, const task_table& tasks, worker_link& link, child_ports& ports,
                     const child_limits& limits) {
     child_attempt attempt(job, link, ports, limits);
-    const auto cpu = cpu_us();
+    const auto cpu = cpu_us(CLOCK_PROCESS_CPUTIME_ID);
     const auto began = steady_clock::now();
     auto how = ended_as(job.token, tasks.run(job.task, attempt));
-    how.cpu_us = cpu_us() - cpu;
+    how.cpu_us = cpu_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     how.run_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - began).count());
     for (auto* text : {&how.error.type, &how.error.message, &how.error.trace})
