@@ -1,4 +1,4 @@
-"""What the dashboards show: (file, uid, title, what it is for, rows of panels). Every panel says what it tells and what to do."""
+"""What the dashboards show: (file, title, what it is for, rows of panels). Every panel says what it tells and what to do."""
 from forms import BAD, GOOD, WARN, heat, quantile, rate, series, stat
 
 YES_NO = {1: ("yes", GOOD), 0: ("no", BAD)}
