@@ -34,8 +34,8 @@ void group_core::settle() noexcept {
 
 batch_ptr group_core::take_batch() {
     if (pending_.empty()) return nullptr;
-    const auto first =
-        next_ - pending_.size();  // apart: the order in which arguments are evaluated is not known
+    // Apart: the order in which arguments are evaluated is not known.
+    const auto first = next_ - pending_.size();
     return std::make_shared<const batch>(name_, first, std::exchange(pending_, {}));
 }
 

@@ -96,8 +96,8 @@ outbox::admission outbox::push(const payload& owner, std::string_view frames, ro
     }
     if (bytes_ != 0 && bytes_ + frames.size() > limit.bytes) {
         if (what == role::answer) return admission::overflow;
-        dropped_ +=
-            static_cast<std::uint32_t>(count_frames(frames));  // only answers wait, and they fill the box
+        // Only answers wait, and they fill the box.
+        dropped_ += static_cast<std::uint32_t>(count_frames(frames));
         return admission::dropped;
     }
     append(owner, frames, kind);

@@ -22,8 +22,8 @@ namespace madang {
 namespace {
 
 constexpr std::chrono::seconds patience{3};  // for BASP's handshake, and for the other switchboard's answer
-constexpr std::uint16_t basp_port =
-    1;  // the number under which the switchboard is published; no socket has it
+// The number under which the switchboard is published; no socket has it.
+constexpr std::uint16_t basp_port = 1;
 
 using attach_atom = caf::atom_constant<caf::atom("attach")>;
 

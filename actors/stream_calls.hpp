@@ -53,8 +53,8 @@ struct groups_question {
     std::string pattern;
     std::size_t limit = 0;
 };
-using groups_answer =
-    std::vector<std::pair<std::string, std::uint64_t>>;  // with their numbers of connections
+// With their numbers of connections.
+using groups_answer = std::vector<std::pair<std::string, std::uint64_t>>;
 struct command_question {
     client_selector whom;
     client_command what;

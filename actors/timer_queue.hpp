@@ -16,8 +16,8 @@ namespace madang {
 class timer_queue {
   public:
     using clock = std::chrono::steady_clock;
-    static constexpr std::chrono::milliseconds tick{
-        10};  // deadlines are rounded up to it, so that timers share wake-ups
+    // Deadlines are rounded up to it, so that timers share wake-ups.
+    static constexpr std::chrono::milliseconds tick{10};
 
     timer_id schedule(clock::time_point now, std::chrono::milliseconds delay, std::function<void()> fn);
     void cancel(timer_id id);  // default, fired and cancelled ids are ignored

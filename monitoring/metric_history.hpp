@@ -18,8 +18,8 @@ class metrics;
 class metric_history {
   public:
     static constexpr std::size_t most = 360;
-    static constexpr std::int64_t interval_ms =
-        10'000;  // between two samples, as whoever calls `sample` does
+    // Between two samples, as whoever calls `sample` does.
+    static constexpr std::int64_t interval_ms = 10'000;
 
     explicit metric_history(const metrics& from) : from_(from) {}
 

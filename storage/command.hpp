@@ -57,8 +57,8 @@ struct remove_history {
 struct enter {
     std::string group;
     present_client who;
-    std::string
-        incarnation;  // of the process that holds the connection: its entries are stale when it is gone
+    // Of the process that holds the connection: its entries are stale when it is gone.
+    std::string incarnation;
 };
 struct leave {
     std::string group;
@@ -102,8 +102,8 @@ struct history {
     std::int64_t meta_ttl_ms = 0;
     std::string new_epoch;  // a stream that does not exist begins (it is written then), so that a position
                             // can be told
-    std::size_t most =
-        0;  // publications, whatever `what` says; with more to give: unrecoverable_position if `since` is set
+    // Publications, whatever `what` says; with more to give: unrecoverable_position if `since` is set.
+    std::size_t most = 0;
 };
 struct presence {
     presence_request what;

@@ -53,8 +53,8 @@ class job_book {
     };
     struct applied {
         job_answer answer;
-        std::optional<job_list_read>
-            later;  // the answer is run(*later, what was committed before this round)
+        // The answer is run(*later, what was committed before this round).
+        std::optional<job_list_read> later;
     };
     applied apply(const job_request& what, const round& in);
     std::size_t round_bytes() const noexcept { return jobs_.round_bytes(); }

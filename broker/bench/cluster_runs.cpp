@@ -92,8 +92,8 @@ std::vector<finding> runs::across_nodes() {
         const auto idle = usage_during(bystander, [&] { generator.rest(seconds()); });
         load_result result;
         const auto busy = usage_during(bystander, [&] { result = generator.run(); });
-        const auto publications =
-            result.per_second() / static_cast<double>(generator.connections());  // per second
+        // Per second.
+        const auto publications = result.per_second() / static_cast<double>(generator.connections());
         cpu_shares.push_back((busy.cpu - idle.cpu) / (result.server_cpu / result.seconds));
         bytes_each.push_back((busy.bytes - idle.bytes) / publications);
         return result;

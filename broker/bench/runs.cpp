@@ -256,8 +256,8 @@ std::vector<finding> runs::stall() {
     auto with = fanout_spec(options_.route, members, in_flight);
     with.stalled = members / 10;
     with.warmup = options_.warmup.value_or(0);  // the stall is what is measured, from its first moment
-    with.seconds = options_.seconds.value_or(
-        options_.quick ? 0.2 : 8);  // the kernel holds 2.6 MB per socket before the outbox fills
+    // The kernel holds 2.6 MB per socket before the outbox fills.
+    with.seconds = options_.seconds.value_or(options_.quick ? 0.2 : 8);
     auto without = with;
     without.members = members - with.stalled;
     without.stalled = 0;

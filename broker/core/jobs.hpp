@@ -105,8 +105,8 @@ struct job_spec {
     // Begun when this one succeeds, with its result before their own arguments (not those that are
     // immutable); when it does not: over with it.
     std::vector<std::string> next;
-    std::vector<std::string>
-        on_error;           // begun when it fails, with [{"id":…,"task":…,"error":{…}}] before theirs
+    // Begun when it fails, with [{"id":…,"task":…,"error":{…}}] before theirs.
+    std::vector<std::string> on_error;
     barrier_place part_of;  // told of its end
     // Where a workflow's answer names this one: the ids of all its jobs. Not told by find().
     std::vector<std::string> children;

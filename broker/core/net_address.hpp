@@ -16,8 +16,8 @@ namespace madang {
 // IPv4 in its IPv6-mapped form (RFC 4291 2.5.5.2), so that ::ffff:192.0.2.1 is 192.0.2.1.
 class ip_address {
   public:
-    static std::optional<ip_address> parse(
-        std::string_view text);  // "192.0.2.1", "2001:db8::1", without brackets
+    // "192.0.2.1", "2001:db8::1", without brackets.
+    static std::optional<ip_address> parse(std::string_view text);
     bool is_v4() const noexcept;
     std::string text() const;
     // Whether the first `bits` bits (0-128, of the mapped form) are the same.

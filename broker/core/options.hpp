@@ -38,8 +38,8 @@ struct options {
     std::string site;                  // folder served at /; "": the bundled demo; "none": nothing
     std::uint32_t loops = 0;           // I/O threads; 0: one per core
     std::uint32_t sync_threads = 8;    // for sync consumers and views
-    std::uint32_t sync_queue =
-        1024;  // calls waiting for the pool, per consumer; more: its connection is not read
+    // Calls waiting for the pool, per consumer; more: its connection is not read.
+    std::uint32_t sync_queue = 1024;
     std::uint32_t background_queue = 1024;  // events waiting, per background consumer; more: lost
 
     // HTTP
@@ -78,8 +78,8 @@ struct options {
     std::string data_dir = "madang-data";               // "none": in memory, gone with the process
     std::uint32_t store_shards = 16;                    // when a data directory is made; fixed from then on
     std::size_t store_memory_bytes = 64 * 1024 * 1024;  // RocksDB's memtables and block cache
-    std::size_t store_tail_bytes =
-        64 * 1024 * 1024;  // publications kept in memory, the latest of each stream
+    // Publications kept in memory, the latest of each stream.
+    std::size_t store_tail_bytes = 64 * 1024 * 1024;
     std::size_t store_queue_bytes = 64 * 1024 * 1024;    // commands not yet committed; more: busy
     std::size_t store_free_bytes = 256 * 1024 * 1024;    // less free space: what needs the disk is refused
     std::size_t store_ballast_bytes = 64 * 1024 * 1024;  // a file to delete when the disk is full
@@ -127,8 +127,8 @@ struct options {
     ms django_session_age{1'209'600'000};
     std::size_t django_cookie_bytes = 8 * 1024;    // browsers keep 4 KiB
     std::size_t django_session_bytes = 64 * 1024;  // the JSON, decompressed
-    std::vector<std::string>
-        api_keys;  // NAME:RIGHTS:KEY, RIGHTS of read, publish, manage, enqueue, all, joined by '+'
+    // NAME:RIGHTS:KEY, RIGHTS of read, publish, manage, enqueue, all, joined by '+'.
+    std::vector<std::string> api_keys;
     std::uint32_t api_batch_limit = 1000;             // commands of a batch, groups of a broadcast; error 106
     std::uint32_t api_answer_limit = 10'000;          // publications, clients or groups in one answer
     std::size_t api_answer_bytes = 16 * 1024 * 1024;  // of one request's answer; error 106
@@ -173,28 +173,28 @@ struct options {
     ms job_dead_ttl{2'592'000'000};  // dead letters are kept so long
     ms job_wait_timeout{30'000};     // of a request that waits for a job's end
     ms job_cancel_grace{5'000};      // after asking: soft limit's signal; once more: kill
-    std::uint32_t job_queue_metrics =
-        50;  // queues with a label of their own in the metrics; the others are "other"
+    // Queues with a label of their own in the metrics; the others are "other".
+    std::uint32_t job_queue_metrics = 50;
 
     // Cluster
     std::string cluster_listen;  // "": no cluster. Loopback without certificates, mutual TLS otherwise
-    std::vector<std::string>
-        cluster_join;                     // addresses of other nodes, HOST:PORT; a name may stand for several
+    // Addresses of other nodes, HOST:PORT; a name may stand for several.
+    std::vector<std::string> cluster_join;
     std::string cluster_name = "madang";  // nodes of another name are refused
     std::string node_name;                // "": the host's name
     std::string cluster_advertise;        // what others dial; "": the listener's address
     std::string cluster_certificate;      // PEM: this node's, its key, and the cluster's own authority
     std::string cluster_key;
     std::string cluster_ca;
-    std::uint32_t cluster_size =
-        0;  // nodes that there should be; more than half are a quorum. 0: none is asked
+    // Nodes that there should be; more than half are a quorum. 0: none is asked.
+    std::uint32_t cluster_size = 0;
     ms cluster_heartbeat{500};
     ms cluster_timeout{3'000};              // silent so long: dead
     ms cluster_handshake_timeout{5'000};    // TLS and hello together
     std::uint32_t cluster_handshakes = 64;  // at a time; more are closed
     std::uint32_t cluster_nodes = 64;       // links; more are refused
-    std::size_t cluster_credit_bytes =
-        16 * 1024 * 1024;                 // under way to one node; more: dropped, counted, told
+    // Under way to one node; more: dropped, counted, told.
+    std::size_t cluster_credit_bytes = 16 * 1024 * 1024;
     ms cluster_hand_over_timeout{5'000};  // a stream is waited for so long when its group's owner changes
     std::uint32_t cluster_hand_over_waiting = 8'192;  // requests that wait for streams, per loop; more: busy
     std::size_t cluster_hand_over_bytes = 16 * 1024 * 1024;  // and of their bytes

@@ -53,8 +53,8 @@ class borrowed_payload;
 
 class payload {
   public:
-    payload() noexcept =
-        default;  // empty: bytes() is "", frame() is the two-byte header of an empty text message
+    // Empty: bytes() is "", frame() is the two-byte header of an empty text message.
+    payload() noexcept = default;
     // Which frame is built in front of the bytes; the other costs a copy when it is asked for.
     enum class frame : std::uint8_t { text, binary };
     // Copies `bytes`. Throws std::bad_alloc.

@@ -55,8 +55,8 @@ void connection_limits::release(connection_slot& slot) {
 }
 
 std::uint32_t connections_by_file_limit() {
-    constexpr std::uint32_t own_files =
-        256;  // libraries, logs, plugins, static files being sent, the loops' own
+    // Libraries, logs, plugins, static files being sent, the loops' own.
+    constexpr std::uint32_t own_files = 256;
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1u << 20;
     auto files = static_cast<std::uint32_t>(std::min<rlim_t>(limit.rlim_cur, 1u << 24));

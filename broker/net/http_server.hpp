@@ -21,8 +21,8 @@ class http_server {
     struct parts {
         std::string address;              // "127.0.0.1:8000"; port 0: any free one
         std::string option = "--listen";  // named in the error
-        std::vector<file_handle>
-            sockets{};             // listening already, in place of `address`: each of them on every loop
+        // Listening already, in place of `address`: each of them on every loop.
+        std::vector<file_handle> sockets{};
         std::vector<loop*> loops;  // a listener each
         const options& settings;
         http_dispatcher& dispatcher;

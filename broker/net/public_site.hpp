@@ -30,8 +30,8 @@ struct upgrade {
     scope known;
     const websocket_route* route = nullptr;  // outlives every connection
     std::string accept_key;                  // Sec-WebSocket-Accept; see ws_accept_response
-    std::string
-        default_subprotocol;  // the route's first that was offered, or "bearer" (broker/auth); "" for none
+    // The route's first that was offered, or "bearer" (broker/auth); "" for none.
+    std::string default_subprotocol;
     std::optional<deflate_parameters> deflate;
     connection_slot slot;  // the connection's place among those allowed
 };

@@ -35,8 +35,8 @@ class service_notifier {
   public:
     explicit service_notifier(const service_environment& variables);
 
-    void ready(
-        std::string_view status) const;  // also after a reload; `status` is one line for `systemctl status`
+    // Also after a reload; `status` is one line for `systemctl status`.
+    void ready(std::string_view status) const;
     void reloading() const;
     void stopping() const;
     void alive() const;

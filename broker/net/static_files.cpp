@@ -27,8 +27,8 @@ std::string path_of(int file) {
 // kernel's own openat2 would do it in one call, but under RestrictSUIDSGID= of systemd and in its containers
 // it does not exist (ENOSYS).
 file_handle open_beneath(int root, const std::string& path) {
-    file_handle file(::openat(
-        root, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));  // a FIFO must not block the loop
+    // A FIFO must not block the loop.
+    file_handle file(::openat(root, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!file) return {};
     auto folder = path_of(root);
     if (!folder.ends_with('/')) folder += '/';

@@ -44,9 +44,8 @@ struct api_method {
     std::string_view name;
     api_right needs;
     std::string_view summary;
-    std::string_view
-        request;  // JSON Schemas (OpenAPI 3.0's dialect); #/components/schemas/… are api_openapi's
-    std::string_view result;
+    // JSON Schemas (OpenAPI 3.0's dialect); #/components/schemas/… are api_openapi's.
+    std::string_view request, result;
     std::string_view example;  // a request
     run_function run;
 };

@@ -101,8 +101,8 @@ class inflater {
             if (got > limit - message.size()) return inflate_result::too_big;
             message.append(out, got);
             if (status == Z_STREAM_END) {
-                inflateResetKeep(
-                    &stream_);  // blocks may follow a final one (RFC 7692 7.2.3.4); the window stays
+                // Blocks may follow a final one (RFC 7692 7.2.3.4); the window stays.
+                inflateResetKeep(&stream_);
             } else if (status == Z_MEM_ERROR) {
                 throw std::bad_alloc{};
             } else if (status != Z_OK && status != Z_BUF_ERROR) {
@@ -145,8 +145,8 @@ std::optional<deflate_parameters> accept(const extension_offer& offer) {
             if (server_bits != 0 || !parameter.value) return std::nullopt;
             server_bits = window_bits(*parameter.value);
             if (server_bits == 0) return std::nullopt;
-        } else if (parameter.name ==
-                   "client_max_window_bits") {  // with or without a value: we inflate any window
+        } else if (parameter.name == "client_max_window_bits") {
+            // With or without a value: we inflate any window.
             if (std::exchange(client_bits_named, true)) return std::nullopt;
             if (parameter.value && window_bits(*parameter.value) == 0) return std::nullopt;
         } else {

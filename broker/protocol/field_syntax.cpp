@@ -132,8 +132,8 @@ std::optional<std::vector<std::string_view>> parse_tokens(std::string_view list)
 std::optional<authority_view> parse_authority(std::string_view text) noexcept {
     authority_view result;
     std::size_t end = 0;
-    if (text.substr(0, 1) ==
-        "[") {  // IPv6: what stands within is not looked at more closely than its characters
+    if (text.starts_with('[')) {
+        // IPv6: what stands within is not looked at more closely than its characters.
         end = text.find(']');
         if (end == std::string_view::npos || end < 3) return std::nullopt;
         if (text.substr(1, end - 1).find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos)

@@ -28,8 +28,8 @@ bool utf8_checker::step(unsigned char octet) noexcept {
     }
     low_ = 0x80;
     high_ = 0xbf;
-    switch (
-        octet) {  // RFC 3629 4: the second octet's narrower bounds (none of these is a continuation octet)
+    // RFC 3629 4: the second octet's narrower bounds (none of these is a continuation octet).
+    switch (octet) {
         case 0xe0:
             low_ = 0xa0;
             break;

@@ -105,8 +105,8 @@ class Server {
 
     // As from outside: by the server's API, or another plugin. Throws Failure when it is refused.
     void publish(std::string_view group, const json& content, const PublishOptions& options = {}) {
-        const auto code =
-            std::make_shared<std::uint32_t>(0);  // a delayed answer comes when this has returned
+        // A delayed answer comes when this has returned.
+        const auto code = std::make_shared<std::uint32_t>(0);
         Layer(own_host()).publish(group, content, options, [code](const Published& done) {
             *code = done.code;
         });
