@@ -15,7 +15,7 @@ json step(const char* task, int ms, int fails = 0) {
 }  // namespace
 
 workflows::workflows(std::uint16_t internal_port, double per_second, std::uint64_t seed)
-    : port_(internal_port), per_second_(per_second), dice_(seed), lines_(32), last_(steady::now()) {}
+    : port_(internal_port), pace_(per_second), dice_(seed), lines_(32) {}
 
 bool workflows::idle() const {
     return std::all_of(lines_.begin(), lines_.end(), [](const line& each) { return each.asked.empty(); });
@@ -83,9 +83,7 @@ void workflows::take_answer(line& from) {
 }
 
 void workflows::run(steady::time_point now) {
-    if (!paused_) due_ += per_second_ * std::chrono::duration<double>(now - last_).count();
-    due_ = std::min(due_, per_second_ / 5);  // what could not be asked for long is left out
-    last_ = now;
+    pace_.reach(now);
     for (auto& each : lines_) {
         if (each.to) {
             each.to->pump();
@@ -94,8 +92,8 @@ void workflows::run(steady::time_point now) {
                     "a connection of the API was lost under " + each.asked);
             if (each.to->ended) each.to.reset();
         }
-        if (paused_ || due_ < 1 || !each.asked.empty()) continue;
-        due_ -= 1;
+        if (!pace_.due() || !each.asked.empty()) continue;
+        pace_.asked();
         if (!each.to) each.to = std::make_unique<peer>(port_, "127.0.0.3");
         each.asked = next(each.results).dump();
         each.to->request("/api/jobs", api_headers(), "POST", each.asked);

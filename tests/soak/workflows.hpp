@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/torture/pace.hpp"
 #include "tests/torture/torture.hpp"
 
 namespace madang::test {
@@ -16,7 +17,7 @@ class workflows {
     workflows(std::uint16_t internal_port, double per_second, std::uint64_t seed);
 
     void run(steady::time_point now);  // asks for what is due, takes answers; throws std::runtime_error
-    void pause() { paused_ = true; }
+    void pause() { pace_.pause(); }
     bool idle() const;  // nothing is under way
     std::vector<peer*> connections();
 
@@ -33,12 +34,9 @@ class workflows {
     void take_answer(line& from);
 
     const std::uint16_t port_;
-    const double per_second_;
+    pace pace_;
     dice_box dice_;
     std::vector<line> lines_;
-    bool paused_ = false;
-    double due_ = 0;
-    steady::time_point last_;
     std::uint64_t ended_ = 0;
 };
 

@@ -9,14 +9,9 @@ namespace madang::test {
 using nlohmann::json;
 
 publisher::publisher(std::vector<std::string> groups, double per_second, ledger& all)
-    : groups_(std::move(groups)), per_second_(per_second), all_(all), lines_(16), last_(steady::now()) {}
+    : groups_(std::move(groups)), pace_(per_second), all_(all), lines_(16) {}
 
 void publisher::aim(std::uint16_t internal_port) { port_ = internal_port; }
-
-void publisher::go_on(steady::time_point now) {
-    paused_ = false;
-    last_ = now;
-}
 
 bool publisher::idle() const {
     return std::none_of(lines_.begin(), lines_.end(), [](const line& each) { return each.n.has_value(); });
@@ -44,9 +39,7 @@ void publisher::take_answer(line& from) {
 }
 
 void publisher::run(steady::time_point now) {
-    if (!paused_) due_ += per_second_ * std::chrono::duration<double>(now - last_).count();
-    due_ = std::min(due_, per_second_ / 5);  // what could not be published for long is left out
-    last_ = now;
+    pace_.reach(now);
     for (auto& each : lines_) {
         if (each.to) {
             each.to->pump();
@@ -57,7 +50,7 @@ void publisher::run(steady::time_point now) {
                 each.to.reset();
             }
         }
-        if (paused_ || due_ < 1 || each.n) continue;
+        if (!pace_.due() || each.n) continue;
         if (!each.to) {
             if (port_ == 0) continue;
             try {
@@ -66,7 +59,7 @@ void publisher::run(steady::time_point now) {
                 continue;  // nobody listens there just now
             }
         }
-        due_ -= 1;
+        pace_.asked();
         each.n = next_++;
         each.group = *each.n % groups_.size();
         each.to->request("/api/publish", api_headers(), "POST",

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/torture/pace.hpp"
 #include "tests/torture/recovery/ledger.hpp"
 #include "tests/torture/torture.hpp"
 
@@ -17,8 +18,8 @@ class publisher {
 
     void aim(std::uint16_t internal_port);  // a server began to listen there
     void run(steady::time_point now);       // publishes what is due, takes answers
-    void pause() { paused_ = true; }
-    void go_on(steady::time_point now);
+    void pause() { pace_.pause(); }
+    void go_on(steady::time_point now) { pace_.go_on(now); }
     bool idle() const;  // no answer is awaited
 
     std::uint64_t published() const { return next_; }
@@ -36,13 +37,10 @@ class publisher {
     void take_answer(line& from);
 
     const std::vector<std::string> groups_;
-    const double per_second_;
+    pace pace_;
     ledger& all_;
     std::uint16_t port_ = 0;
     std::vector<line> lines_;
-    bool paused_ = false;
-    double due_ = 0;
-    steady::time_point last_;
     std::uint64_t next_ = 0;
     std::uint64_t unanswered_ = 0;
     std::uint64_t refused_ = 0;
