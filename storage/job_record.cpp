@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "broker/core/ascii.hpp"
 #include "storage/bytes.hpp"
 
 namespace madang {
@@ -312,9 +313,7 @@ std::optional<std::uint64_t> time_of_id(std::string_view id) noexcept {
             if (id[i] != '-') return {};
             continue;
         }
-        const int digit = id[i] >= '0' && id[i] <= '9'   ? id[i] - '0'
-                          : id[i] >= 'a' && id[i] <= 'f' ? id[i] - 'a' + 10
-                                                         : -1;
+        const int digit = lower_hex_digit(id[i]);
         if (digit < 0) return {};
         if (i < 18 && i != 14) time = time << 4 | static_cast<std::uint64_t>(digit);
     }

@@ -9,6 +9,7 @@
 
 #include "broker/app/api_client.hpp"
 #include "broker/app/terminal.hpp"
+#include "broker/core/ascii.hpp"
 #include "broker/core/option_parse.hpp"
 
 namespace madang {
@@ -24,7 +25,7 @@ std::string path_segment(const std::string& text) {
     std::string out;
     for (const char c : text) {
         const auto u = static_cast<unsigned char>(c);
-        if (std::isalnum(u) != 0 || c == '-' || c == '_' || c == '.' || c == '~')
+        if (is_name_character(c) || c == '~')
             out += c;
         else
             out.append({'%', digits[u >> 4], digits[u & 15]});

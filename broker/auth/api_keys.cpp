@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/lower_case.hpp"
 #include "broker/core/percent.hpp"
 #include "broker/core/trim.hpp"
@@ -13,10 +14,7 @@ namespace {
 constexpr std::string_view form = "write NAME:RIGHTS:KEY";
 
 bool valid_name(std::string_view name) {
-    return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '_' || c == '-';
-    });
+    return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, is_name_character);
 }
 
 std::optional<api_right> right_of(std::string_view word) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/core/ascii.hpp"
+
 namespace madang {
 
 // A process that is, or was, a node. A name that starts again has a greater incarnation: Unix ms of its
@@ -21,9 +23,7 @@ struct node_id {
 constexpr bool is_node_name(std::string_view name) noexcept {
     if (name.empty() || name.size() > 64) return false;
     for (const char each : name)
-        if (!((each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || (each >= '0' && each <= '9') ||
-              each == '.' || each == '_' || each == '-'))
-            return false;
+        if (!is_name_character(each)) return false;
     return true;
 }
 

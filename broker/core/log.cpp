@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/log_ring.hpp"
 #include "broker/core/span.hpp"
 #include "broker/core/utf8.hpp"
@@ -71,11 +72,7 @@ void append_text(std::string& out, std::string_view value) {
 
 // Names are the program's own; one that came from elsewhere cannot break the line either.
 void append_name(std::string& out, std::string_view name) {
-    for (const char c : name.substr(0, 64)) {
-        const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                          c == '.' || c == '_' || c == '-';
-        out += fine ? c : '_';
-    }
+    for (const char c : name.substr(0, 64)) out += is_name_character(c) ? c : '_';
     if (name.empty()) out += '_';
 }
 

@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
+#include "broker/core/ascii.hpp"
+
 namespace madang {
-
-namespace {
-
-bool is_word(char c) noexcept {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-}
-
-}  // namespace
 
 bool valid_group_name(std::string_view name) noexcept {
     return !name.empty() && name.size() <= 255 &&
@@ -27,14 +20,14 @@ bool valid_channel_name(std::string_view name) noexcept {
     if (name.empty() || name.size() > 99 || name.front() == '!') return false;
     int marks = 0;
     for (const char c : name) {
-        if (c == '!' ? ++marks > 1 : !is_word(c)) return false;
+        if (c == '!' ? ++marks > 1 : !is_name_character(c)) return false;
     }
     return true;
 }
 
 bool valid_event_type(std::string_view type) noexcept {
     return !type.empty() && type.size() <= 255 && type.front() != '_' && type.front() != '.' &&
-           std::all_of(type.begin(), type.end(), is_word);
+           std::all_of(type.begin(), type.end(), is_name_character);
 }
 
 }  // namespace madang

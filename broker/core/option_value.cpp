@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/durabilities.hpp"
 #include "broker/core/log.hpp"
 #include "broker/core/net_address.hpp"
@@ -48,8 +49,7 @@ std::string name_of(T value, const std::pair<std::string_view, T> (&choices)[N])
 // A token of RFC 9110 5.6.2: the name of a header field or a cookie.
 bool is_word(std::string_view text) noexcept {
     return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+        return is_alphanumeric(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
     });
 }
 

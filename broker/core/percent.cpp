@@ -1,17 +1,11 @@
 #include "broker/core/percent.hpp"
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/trim.hpp"
 
 namespace madang {
 
 namespace {
-
-int hex(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 std::optional<std::string> decode(std::string_view text, char plus) {
     std::string result;
@@ -19,8 +13,9 @@ std::optional<std::string> decode(std::string_view text, char plus) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         char c = text[i] == '+' ? plus : text[i];
         if (c == '%') {
-            if (text.size() - i < 3 || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) return std::nullopt;
-            c = static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+            if (text.size() - i < 3 || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
+                return std::nullopt;
+            c = static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
             i += 2;
         }
         if (c == '\0') return std::nullopt;

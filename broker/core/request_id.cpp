@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "broker/core/ascii.hpp"
+
 namespace madang {
 
 namespace {
@@ -46,10 +48,7 @@ std::string make_request_id() {
 }
 
 bool valid_request_id(std::string_view id) noexcept {
-    return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '_' || c == '-';
-    });
+    return !id.empty() && id.size() <= 128 && std::ranges::all_of(id, is_name_character);
 }
 
 std::string accept_request_id(std::string_view incoming) {

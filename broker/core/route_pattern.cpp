@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/core/ascii.hpp"
+
 namespace madang {
 
 namespace {
@@ -13,13 +15,9 @@ std::string_view without_slash(std::string_view text) {
     return text;
 }
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 bool valid_parameter(std::string_view name) {
-    return !name.empty() && !is_digit(name.front()) && std::all_of(name.begin(), name.end(), [](char c) {
-        return is_digit(c) || is_letter(c) || c == '_';
-    });
+    return !name.empty() && !is_digit(name.front()) &&
+           std::all_of(name.begin(), name.end(), [](char c) { return is_alphanumeric(c) || c == '_'; });
 }
 
 // 8-4-4-4-12 lower-case hexadecimal digits, as Django's converter.
@@ -27,7 +25,7 @@ bool is_uuid(std::string_view text) noexcept {
     if (text.size() < uuid_size) return false;
     for (std::size_t i = 0; i < uuid_size; ++i) {
         const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !(is_digit(text[i]) || (text[i] >= 'a' && text[i] <= 'f'))) return false;
+        if (dash ? text[i] != '-' : lower_hex_digit(text[i]) < 0) return false;
     }
     return true;
 }
@@ -45,11 +43,11 @@ bool route_pattern::matches(kind what, char c) noexcept {
         case kind::str:
             return c != '/';
         case kind::slug:
-            return is_digit(c) || is_letter(c) || c == '-' || c == '_';
+            return is_alphanumeric(c) || c == '-' || c == '_';
         case kind::path:
             return true;
         case kind::uuid:
-            return is_digit(c) || (c >= 'a' && c <= 'f') || c == '-';
+            return lower_hex_digit(c) >= 0 || c == '-';
         case kind::literal:
             break;
     }

@@ -8,6 +8,8 @@
 #include <span>
 #include <system_error>
 
+#include "broker/core/ascii.hpp"
+
 namespace madang {
 namespace {
 
@@ -39,15 +41,10 @@ span_id id_of(std::uint64_t bits) noexcept {
     return id;
 }
 
-// Lower case only, as the standard has it. -1: not a digit.
-int digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
+// Lower case only, as the standard has it.
 bool read(std::string_view text, std::span<std::uint8_t> into) noexcept {
     for (std::size_t i = 0; i < into.size(); ++i) {
-        const int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+        const int high = lower_hex_digit(text[2 * i]), low = lower_hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0) return false;
         into[i] = static_cast<std::uint8_t>(high << 4 | low);
     }

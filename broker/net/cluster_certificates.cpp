@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include <memory>
 
 #include "broker/cluster/peer_hello.hpp"
+#include "broker/core/ascii.hpp"
 #include "broker/core/net_address.hpp"
 #include "broker/net/file_handle.hpp"
 #include "broker/net/openssl_error.hpp"
@@ -95,10 +97,7 @@ result<std::string> alternative_names(const certificate_wish& wish) {
     for (const auto& each : wish.hosts) {
         if (ip_address::parse(each)) {
             list += ",IP:" + each;
-        } else if (each.size() <= 253 && !each.empty() &&
-                   each.find_first_not_of(
-                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") ==
-                       std::string::npos) {
+        } else if (each.size() <= 253 && !each.empty() && std::ranges::all_of(each, is_name_character)) {
             list += ",DNS:" + each;
         } else {
             return fail(errc::invalid_argument, "\"" + each + "\" is neither a host's name nor an address");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
@@ -30,8 +31,7 @@ std::string_view without_port(std::string_view node) {
 bool plausible_host(std::string_view host) {
     constexpr std::string_view marks = ".-_:[]";
     return !host.empty() && host.size() <= 255 && std::all_of(host.begin(), host.end(), [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               marks.find(c) != std::string_view::npos;
+        return is_alphanumeric(c) || marks.find(c) != std::string_view::npos;
     });
 }
 

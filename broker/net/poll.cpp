@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/close_codes.hpp"
 #include "broker/core/percent.hpp"
 #include "broker/core/utf8.hpp"
@@ -19,10 +20,7 @@ std::optional<position> read_position(std::string_view text) {
     if (colon == std::string_view::npos) return std::nullopt;
     const auto offset = json_unsigned(text.substr(colon + 1));
     if (!offset) return std::nullopt;
-    const auto good = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-               c == '_';
-    };
+    const auto good = [](char c) { return is_alphanumeric(c) || c == '-' || c == '_'; };
     const auto epoch = text.substr(0, colon);
     if (epoch.size() > 64 || !std::all_of(epoch.begin(), epoch.end(), good)) return std::nullopt;
     return position{std::string(epoch), *offset};

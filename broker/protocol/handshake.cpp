@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <new>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
@@ -88,8 +89,7 @@ bool names_one_twice(std::vector<std::string_view> subprotocols) {
 // Base64 of 16 bytes: 22 digits and two pads.
 bool valid_key(std::string_view key) noexcept {
     return key.size() == 24 && key.ends_with("==") && std::all_of(key.begin(), key.end() - 2, [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '+' || c == '/';
+               return is_alphanumeric(c) || c == '+' || c == '/';
            });
 }
 

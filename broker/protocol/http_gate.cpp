@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/trim.hpp"
 #include "broker/protocol/field_syntax.hpp"
 
 namespace madang {
 namespace {
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 // RFC 9112 2.2: a recipient must not take a bare CR or LF for a line's end.
 head_fault check_octets(std::string_view head) noexcept {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/utf8.hpp"
 
 namespace madang {
@@ -15,15 +16,6 @@ namespace {
 const char* skip_space(const char* at, const char* end) noexcept {
     while (at != end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) ++at;
     return at;
-}
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-int hex_digit(char c) noexcept {
-    if (is_digit(c)) return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 // The first of eight bytes that means something within a string: a quote, a backslash, a control character or
