@@ -25,11 +25,18 @@ result<std::unique_ptr<rocks_kv>> open_for(const fs::path& data_dir, data_dir::a
     return open_rocks_kv(settings);
 }
 
+std::string text_of(const client_info& who) {
+    auto text = "{\"user\":" + json(who.user).dump() + ",\"client\":" + json(who.client).dump();
+    if (!who.conn_info.empty()) text += ",\"conn_info\":" + who.conn_info;
+    if (!who.chan_info.empty()) text += ",\"chan_info\":" + who.chan_info;
+    return text + "}";
+}
+
 json about(const kept_publication& kept) {
     json record{{"offset", kept.what.offset}, {"ends", kept.ends_ms}, {"time", kept.what.time_ms}};
     record["data"] = std::string(kept.what.data.bytes());  // JSON; dump_store writes it as it is
     if (!kept.what.extra) return record;
-    if (const auto& who = kept.what.extra->info) record["info"] = to_json(*who);
+    if (const auto& who = kept.what.extra->info) record["info"] = text_of(*who);
     for (const auto& each : kept.what.extra->tags) record["tags"][each.name] = each.value;
     return record;
 }

@@ -19,8 +19,6 @@ struct client_info {
     std::string chan_info;
     friend bool operator==(const client_info&, const client_info&) = default;
 };
-// {"client":…,"user":…,"conn_info":…,"chan_info":…} with what is there; user always.
-std::string to_json(const client_info& who);
 
 struct tag {
     std::string name;

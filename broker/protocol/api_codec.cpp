@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "broker/core/ascii.hpp"
 #include "broker/core/base64.hpp"
 #include "broker/core/lower_case.hpp"
 #include "broker/core/names.hpp"
+#include "broker/protocol/client_push.hpp"
 #include "broker/protocol/json_members.hpp"
 
 namespace madang {
@@ -189,12 +191,6 @@ std::string quoted(std::string_view text) {
     return out;
 }
 
-void append_who(std::string& out, const client_info& who) {
-    out += "{\"user\":" + quoted(who.user) + ",\"client\":" + quoted(who.client);
-    if (!who.conn_info.empty()) out += ",\"conn_info\":" + who.conn_info;
-    if (!who.chan_info.empty()) out += ",\"chan_info\":" + who.chan_info;
-}
-
 }  // namespace
 
 result<publish_request> decode_publish(std::string_view params) {
@@ -283,10 +279,9 @@ result<channels_request> decode_channels(std::string_view params, std::size_t mo
 
 result<std::string> decode_backup(std::string_view params) {
     constexpr std::size_t longest = 100;
-    constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
     fields in(params);
     auto name = in.text("name", longest);
-    if (name.empty() || name.front() == '.' || name.find_first_not_of(allowed) != name.npos)
+    if (name.empty() || name.front() == '.' || !std::ranges::all_of(name, is_name_character))
         in.refuse("name takes 1 to 100 letters, digits, '-', '_' and '.', and does not begin with '.'");
     return unless_wrong(in, std::move(name));
 }
@@ -406,31 +401,16 @@ std::string encode_reached(std::size_t connections) {
 }
 
 std::string encode(const publication& one) {
-    std::string out = "{\"data\":";
-    out += one.data.bytes();
-    if (one.offset != 0) out += ",\"offset\":" + std::to_string(one.offset);
-    if (one.time_ms != 0) out += ",\"time\":" + std::to_string(one.time_ms);
-    if (one.extra && one.extra->info) {
-        out += ",\"info\":";
-        append_who(out, *one.extra->info);
-        out += '}';
-    }
-    if (one.extra && !one.extra->tags.empty()) {
-        out += ",\"tags\":{";
-        for (const auto& each : one.extra->tags) {
-            if (&each != one.extra->tags.data()) out += ',';
-            out += quoted(each.name) + ":" + quoted(each.value);
-        }
-        out += '}';
-    }
-    return out + "}";
+    std::string out;
+    append_publication(out, one);
+    return out;
 }
 
 std::string encode(const present_client& one) {
     std::string out = quoted(one.who.client) + ":";
-    append_who(out, one.who);
-    if (one.since_ms != 0) out += ",\"since\":" + std::to_string(one.since_ms);
-    return out + "}";
+    append_client_info(out, one.who);
+    if (one.since_ms != 0) out.insert(out.size() - 1, ",\"since\":" + std::to_string(one.since_ms));
+    return out;
 }
 
 std::uint16_t wire_code(const error& what) noexcept {

@@ -221,9 +221,8 @@ TEST(EncodePublication, EmbedsDataAsItIs) {
     EXPECT_EQ(encode(one), R"({"data":{"n":1.10},"offset":7,"time":1000})");
     auto who = std::make_shared<client_info>(client_info{"c1", "a\"da", "{\"x\":1}", ""});
     one.extra = std::make_shared<publication_extra>(publication_extra{who, {{"k", "v"}, {"l", "w"}}});
-    EXPECT_EQ(encode(one),
-              R"({"data":{"n":1.10},"offset":7,"time":1000,)"
-              R"("info":{"user":"a\"da","client":"c1","conn_info":{"x":1}},"tags":{"k":"v","l":"w"}})");
+    EXPECT_EQ(encode(one), R"({"data":{"n":1.10},"info":{"user":"a\"da","client":"c1","conn_info":{"x":1}},)"
+                           R"("offset":7,"tags":{"k":"v","l":"w"},"time":1000})");
 }
 
 TEST(EncodeError, KeepsTheDetailOfInternalErrorsToItself) {
