@@ -469,8 +469,7 @@ TEST(Connection, APausedClientsCloseIsHeardWhenTheServerCloses) {
     EXPECT_TRUE(w.peer.shut());
 }
 
-// ------------------------------------------------------------------------------------------- bytes before
-// accept
+// ------------------------------------------------------------------------------------ bytes before accept
 
 TEST(Connection, ReadsWhatCameBehindTheHandshake) {
     world w;
@@ -502,8 +501,7 @@ TEST(Connection, HearsBytesInPiecesOfAnySize) {
     }
 }
 
-// ------------------------------------------------------------------------------------------- failures of
-// ours
+// -------------------------------------------------------------------------------------- failures of ours
 
 TEST(Connection, AnExceptionCostsThisConnectionOnly) {
     for (bool reading : {true, false}) {
