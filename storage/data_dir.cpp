@@ -35,14 +35,25 @@ bool write_durably(const fs::path& path, const std::string& text) {
     return done && rename(fresh.c_str(), path.c_str()) == 0 && sync_folder(path.parent_path());
 }
 
+bool sync(const fs::path& path, int flags = 0) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+    if (file < 0) return false;
+    const bool done = fsync(file) == 0;
+    ::close(file);
+    return done;
+}
+
 }  // namespace
 
-bool sync_folder(const fs::path& path) {
-    const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return false;
-    const bool done = fsync(folder) == 0;
-    ::close(folder);
-    return done;
+bool sync_folder(const fs::path& path) { return sync(path, O_DIRECTORY); }
+
+bool sync_tree(const fs::path& path) {
+    std::error_code problem;
+    fs::recursive_directory_iterator at(path, problem);
+    for (; !problem && at != fs::recursive_directory_iterator(); at.increment(problem))
+        if (!sync(at->path())) return false;
+    errno = problem.value();
+    return !problem && sync_folder(path) && sync_folder(path / "..");
 }
 
 bool make_private_folder(const fs::path& path, std::error_code& problem) {

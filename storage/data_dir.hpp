@@ -58,6 +58,8 @@ bool make_private_folder(const std::filesystem::path& path, std::error_code& pro
 
 // What was made, renamed and removed in it survives a power cut. False: nobody knows; errno says why.
 bool sync_folder(const std::filesystem::path& path);
+// The same of the folder itself, of all that lies in it, and of what the files hold.
+bool sync_tree(const std::filesystem::path& path);
 
 // The format file's text, and what is in one, of this or an earlier version: the number of shards. Errors:
 // invalid_option.

@@ -597,6 +597,7 @@ result<void> rocks_store::back_up(const std::filesystem::path& to) {
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
     if (status.ok()) status = checkpoint->CreateCheckpoint((to / "db").string());
     if (status.ok()) std::filesystem::copy_file(folder_->path() / "format", to / "format", problem);
+    if (status.ok() && !problem && !sync_tree(to)) problem.assign(errno, std::generic_category());
     if (status.ok() && !problem) return {};
     std::error_code ignored;  // half of a backup is none
     std::filesystem::remove_all(to, ignored);

@@ -206,6 +206,7 @@ result<void> restore_store(const fs::path& from, const fs::path& data_dir) {
     if (!problem) make_private_folder(data_dir / "db", problem);
     if (!problem) fs::copy(from / "db", data_dir / "db", fs::copy_options::recursive, problem);
     if (!problem) fs::copy_file(from / "format", data_dir / "format", problem);
+    if (!problem && !sync_tree(data_dir)) problem.assign(errno, std::generic_category());
     if (problem) return fail(errc::storage_failed, data_dir.string() + ": " + problem.message());
     std::ostream nowhere(nullptr);
     return check_store(data_dir, nowhere);
