@@ -1,11 +1,15 @@
 // Requests as a site is given them, from one client to one host, and what it answered.
 #pragma once
 
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "broker/net/http_message.hpp"
+#include "broker/core/percent.hpp"
+#include "broker/net/http_dispatcher.hpp"
 
 namespace madang::testing {
 
@@ -33,11 +37,38 @@ inline http_request handshake(std::string target, header_list more = {}) {
     return request("GET", std::move(target), std::move(headers));
 }
 
-// "": there is none.
-inline std::string header(const http_response& response, std::string_view name) {
+// "": there is none. Of what has headers.
+template <class Response>
+std::string header(const Response& response, std::string_view name) {
     for (const auto& [key, value] : response.headers)
         if (key == name) return value;
     return "";
+}
+
+struct answered {
+    unsigned status = 0;  // 0: not yet
+    std::string text;
+    nlohmann::json body;  // discarded: the text is not JSON
+    header_list headers;
+    std::optional<awaiting_reply> waited;
+};
+
+// What the site says at once; what it says later goes nowhere.
+template <class Site>
+answered ask(Site& site, loop& on, http_request what) {
+    what.path = percent_decode(what.raw_path).value();
+    const auto kept = std::make_shared<std::optional<http_response>>();
+    auto answer = site.handle(on, what, [kept](http_response response) { *kept = std::move(response); });
+    auto& got = *kept;
+    if (auto* now = std::get_if<http_response>(&answer)) got = std::move(*now);
+    answered made;
+    if (auto* later = std::get_if<awaiting_reply>(&answer)) made.waited = std::move(*later);
+    if (!got) return made;
+    made.status = got->status;
+    made.body = nlohmann::json::parse(got->body, nullptr, false);
+    made.text = std::move(got->body);
+    made.headers = std::move(got->headers);
+    return made;
 }
 
 }  // namespace madang::testing

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/core/log.hpp"
-#include "broker/core/percent.hpp"
 #include "broker/net/public_site.hpp"
 #include "tests/support/fake_jobs.hpp"
 #include "tests/support/fake_loop.hpp"
@@ -55,16 +54,10 @@ struct AdminSite : ::testing::Test {
             headers.emplace_back("origin", "http://yard.example");
         auto asked =
             testing::request(std::move(method), std::move(path), std::move(headers), std::move(body));
-        asked.path = *percent_decode(asked.raw_path);
         asked.server_port = "8001";
-        const auto kept = std::make_shared<std::optional<http_response>>();  // an answer may come late
-        auto& got = *kept;
-        auto answer =
-            site->handle(loop, asked, [kept](http_response response) { *kept = std::move(response); });
-        if (auto* now = std::get_if<http_response>(&answer)) got = std::move(*now);
-        if (auto* later = std::get_if<awaiting_reply>(&answer)) waiting = std::move(*later);
-        if (!got) return {};
-        return {got->status, json::parse(got->body, nullptr, false), testing::header(*got, "Set-Cookie")};
+        auto got = testing::ask(*site, loop, std::move(asked));
+        if (got.waited) waiting = std::move(got.waited);
+        return {got.status, got.body, testing::header(got, "Set-Cookie")};
     }
     struct signed_in {
         std::string cookie, token;

@@ -8,12 +8,14 @@
 #include "broker/net/public_site.hpp"
 #include "tests/support/fake_loop.hpp"
 #include "tests/support/fake_streams.hpp"
+#include "tests/support/site_requests.hpp"
 
 namespace madang {
 namespace {
 
 using nlohmann::json;
 using ::testing::AllOf;
+using testing::answered;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -32,31 +34,12 @@ struct ApiSite : ::testing::Test {
             .streams = streams, .keys = ring, .limits = limits, .timeout = {}, .version = "1.2.3"});
         site = std::make_unique<internal_site>([] { return "metrics"; }, [] { return ""; }, api.get());
     }
-    struct answered {
-        unsigned status = 0;
-        std::string text;
-        json body;
-        header_list headers;
-        std::string header(std::string_view name) const {
-            for (const auto& [key, value] : headers)
-                if (key == name) return value;
-            return "";
-        }
-    };
     answered send(std::string method, std::string path, std::string body, header_list headers,
                   std::string query = "") {
-        http_request request;
-        request.method = std::move(method);
-        request.path = request.raw_path = std::move(path);
-        request.query = std::move(query);
-        request.body = std::move(body);
-        request.headers = std::move(headers);
-        request.request_id = "r1";
-        std::optional<http_response> got;
-        auto answer = site->handle(loop, request, [&](http_response response) { got = std::move(response); });
-        if (auto* now = std::get_if<http_response>(&answer)) got = std::move(*now);
-        if (!got) return {};
-        return {got->status, got->body, json::parse(got->body, nullptr, false), got->headers};
+        if (!query.empty()) path += "?" + query;
+        return testing::ask(
+            *site, loop,
+            testing::request(std::move(method), std::move(path), std::move(headers), std::move(body)));
     }
     answered post(std::string path, std::string body, header_list more = {}) {
         more.emplace_back("x-api-key", "k-root");
@@ -77,7 +60,7 @@ struct ApiSite : ::testing::Test {
 TEST_F(ApiSite, AnswersAMethodWithItsResult) {
     const auto got = post("/api/publish", R"({"channel":"news:kr","data":{"x":1.10}})");
     EXPECT_EQ(got.status, 200u);
-    EXPECT_EQ(got.header("Content-Type"), "application/json");
+    EXPECT_EQ(testing::header(got, "Content-Type"), "application/json");
     EXPECT_EQ(got.text, R"({"result":{"offset":1,"epoch":"e1"}})");
     EXPECT_EQ(streams.published.at(0).data.bytes(), R"({"x":1.10})");
     EXPECT_EQ(count(labelled_counter::api_requests, "publish"), 1u);
@@ -173,7 +156,7 @@ TEST_F(ApiSite, DoesNotKnowOtherMethods) {
     for (const auto* method : {"GET", "PUT", "DELETE", "OPTIONS"}) {
         const auto got = send(method, "/api/publish", "", {{"x-api-key", "k-root"}});
         EXPECT_EQ(got.status, 405u);
-        EXPECT_EQ(got.header("Allow"), "POST");
+        EXPECT_EQ(testing::header(got, "Allow"), "POST");
         EXPECT_EQ(got.body["error"]["code"], 405);
     }
     EXPECT_EQ(count(labelled_counter::api_refused, "method"), 7u);

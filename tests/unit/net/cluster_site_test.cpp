@@ -8,6 +8,7 @@
 #include "broker/net/api_site.hpp"
 #include "tests/support/fake_loop.hpp"
 #include "tests/support/fake_streams.hpp"
+#include "tests/support/site_requests.hpp"
 
 namespace madang {
 namespace {
@@ -44,16 +45,10 @@ struct ClusterSite : ::testing::Test {
             *api_key_ring::parse(std::vector<std::string>{"root:manage:k-root", "watch:read:k-watch"}));
         api_site api(api_site::parts{
             .streams = streams, .keys = keys, .limits = {}, .version = "1.2.3", .cluster = site.get()});
-        http_request request;
-        request.method = std::move(method);
-        request.raw_path = request.path = std::move(path);
-        request.body = std::move(body);
-        request.headers.emplace_back("x-api-key", std::move(key));
-        std::optional<http_response> got;
-        auto answer = api.handle(loop, request, [&](http_response response) { got = std::move(response); });
-        if (auto* now = std::get_if<http_response>(&answer)) got = std::move(*now);
-        if (!got) return {};
-        return {got->status, json::parse(got->body, nullptr, false)};
+        const auto got = testing::ask(api, loop,
+                                      testing::request(std::move(method), std::move(path),
+                                                       {{"x-api-key", std::move(key)}}, std::move(body)));
+        return {got.status, got.body};
     }
 
     testing::fake_loop loop;

@@ -5,17 +5,18 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "broker/core/percent.hpp"
 #include "broker/net/api_site.hpp"
 #include "tests/support/fake_jobs.hpp"
 #include "tests/support/fake_loop.hpp"
 #include "tests/support/fake_streams.hpp"
+#include "tests/support/site_requests.hpp"
 
 namespace madang {
 namespace {
 
 using nlohmann::json;
 using namespace std::chrono_literals;
+using testing::answered;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -38,33 +39,13 @@ struct JobsSite : ::testing::Test {
         one.result = "42";
         jobs.known.push_back(one);
     }
-    struct answered {
-        unsigned status = 0;
-        json body;
-        header_list headers;
-        std::optional<awaiting_reply> waited;
-    };
     answered send(std::string method, std::string path, std::string body = "", std::string query = "",
                   std::string key = "k-root", header_list headers = {}) {
-        http_request request;
-        request.method = std::move(method);
-        request.raw_path = path;
-        request.path = *percent_decode(path);
-        request.query = std::move(query);
-        request.body = std::move(body);
-        request.headers = std::move(headers);
-        request.headers.emplace_back("x-api-key", std::move(key));
-        request.request_id = "r1";
-        std::optional<http_response> got;
-        auto answer = api->handle(loop, request, [&](http_response response) { got = std::move(response); });
-        answered result;
-        if (auto* now = std::get_if<http_response>(&answer)) got = std::move(*now);
-        if (auto* later = std::get_if<awaiting_reply>(&answer)) result.waited = std::move(*later);
-        if (!got) return result;
-        result.status = got->status;
-        result.body = json::parse(got->body, nullptr, false);
-        result.headers = got->headers;
-        return result;
+        if (!query.empty()) path += "?" + query;
+        headers.emplace_back("x-api-key", std::move(key));
+        return testing::ask(
+            *api, loop,
+            testing::request(std::move(method), std::move(path), std::move(headers), std::move(body)));
     }
 
     testing::fake_loop loop;
