@@ -126,7 +126,7 @@
       "HTTP requests refused while they were read (400, 408, 413, 417, 431), by reason")                     \
     X(tokens_refused, "madang_tokens_refused_total", "reason", "", "Bearer tokens refused, by reason")       \
     X(plugin_errors, "madang_plugin_errors_total", "plugin", "",                                             \
-      "Failed calls into a plugin's consumers and views")                                                    \
+      "Failed calls into a plugin's consumers, views and rpc handlers")                                      \
     X(slow_handlers, "madang_slow_handlers_total", "plugin", "",                                             \
       "Handlers that took longer than their budget")                                                         \
     X(actor_restarts, "madang_actor_restarts_total", "actor",                                                \

@@ -89,14 +89,17 @@ struct server::parts {
                 .node = node_name(settings)}),
           limits(settings.max_connections != 0 ? settings.max_connections : connections_by_file_limit(),
                  settings.max_connections_per_address),
-          plugins({.layer = actors,
-                   .log = log_for_plugin,
-                   .config_json = [this](std::string_view id) { return config.plugin_config(id); },
-                   .extension = {},
-                   .streams = &actors,
-                   .namespaces = &declared,
-                   .jobs = &jobs,
-                   .pool = [this](std::function<void()> fn) { return actors.try_in_pool(std::move(fn)); }}) {
+          plugins(
+              {.layer = actors,
+               .log = log_for_plugin,
+               .config_json = [this](std::string_view id) { return config.plugin_config(id); },
+               .extension = {},
+               .streams = &actors,
+               .namespaces = &declared,
+               .jobs = &jobs,
+               .pool = [this](std::function<void()> fn) { return actors.try_in_pool(std::move(fn)); },
+               .failed = [&shard = counts.new_shard()](
+                             const plugin& who) { shard.add(labelled_counter::plugin_errors, who.id); }}) {
         for (auto [which, level] :
              {std::pair{counter::log_debug, log_level::debug}, std::pair{counter::log_info, log_level::info},
               std::pair{counter::log_warn, log_level::warn}, std::pair{counter::log_error, log_level::error}})
@@ -219,8 +222,8 @@ result<void> server::load() {
             log_warn("config.warning", {{"message", "[plugin." + id + "]: there is no such plugin"}});
     }
     auto& counts = p.counts.new_shard();
-    counts.add(labelled_counter::slow_handlers, "client",
-               0);  // who brings what runs is in them from the start
+    // Who brings what runs is in them from the start.
+    counts.add(labelled_counter::slow_handlers, "client", 0);
     for (const auto& each : p.plugins.plugins())
         for (const auto which : {labelled_counter::plugin_errors, labelled_counter::slow_handlers})
             counts.add(which, each->id, 0);

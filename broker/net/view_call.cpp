@@ -87,7 +87,6 @@ bool view_call::first_reply() noexcept {
 }
 
 void view_call::fail(std::string_view why) {
-    route_->owner->count_error();
     auto id = scope_.get(scope_field::request_id);
     if (on_failure_) on_failure_(*route_, id, why);
     if (!first_reply()) return;

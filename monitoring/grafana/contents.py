@@ -200,7 +200,7 @@ PLUGINS = [
                "as slow.", *quantiles("madang_handler_seconds"), unit="s", limit=0.05),
         series("Slow, by plugin", "Handlers over their budget. An async handler must not block: make it sync, or a job.",
                (rate("madang_slow_handlers_total", "plugin"), "{{plugin}}"), unit="ops"),
-        series("Failed, by plugin", "Calls that threw. The log's handler.failed and plugin.failed lines say which and why.",
+        series("Failed, by plugin", "Calls that threw. The log's handler.failed, view.failed and plugin.rpc_failed lines say which and why.",
                (rate("madang_plugin_errors_total", "plugin"), "{{plugin}}"), unit="ops"),
         series("Loops busy with handlers", "Share of the loops' time that handlers take.",
                ("sum by (instance) (rate(madang_handler_seconds_sum[R])) / sum by (instance) (madang_loops)", I), unit="percentunit", limit=0.8),

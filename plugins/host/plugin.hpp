@@ -15,7 +15,7 @@ namespace madang {
 
 class plugin_host;
 
-// Lives as long as its host. What is public is immutable once loaded, but for the error count; any thread.
+// Lives as long as its host. What is public is immutable once loaded; any thread.
 class plugin {
   public:
     std::string id;
@@ -23,9 +23,6 @@ class plugin {
     std::string summary;
     std::string path;
 
-    // Failed calls into it, whoever noticed.
-    void count_error() noexcept { errors_.fetch_add(1, std::memory_order_relaxed); }
-    std::uint64_t errors() const noexcept { return errors_.load(std::memory_order_relaxed); }
     // One of the plugin's own tables by name, or null.
     const void* extension(const char* name) const;
 
@@ -40,7 +37,6 @@ class plugin {
     std::string config_;
     std::string last_error_;  // logged during init; main thread
     bool initialising_ = false;
-    std::atomic<std::uint64_t> errors_{0};
 };
 
 // Per-route options as given; 0 or empty means the server's option of the same name.

@@ -86,7 +86,7 @@ const void* plugin::extension(const char* name) const {
 }
 
 plugin_host::plugin_host(host_services services)
-    : services_(std::move(services)), rpc_(services_.pool, services_.log) {}
+    : services_(std::move(services)), rpc_(services_.pool, services_.log, services_.failed) {}
 plugin_host::~plugin_host() { shut_down(); }
 
 plugin* plugin_host::load(const std::string& path, std::string& error) {
@@ -156,7 +156,7 @@ void plugin_host::shut_down() noexcept {
         try {
             (*p)->descriptor_->destroy(instance);
         } catch (...) {
-            (*p)->count_error();
+            if (services_.log) services_.log(**p, MADANG_ERROR, "plugin.destroy_failed", "it threw");
         }
     }
 }

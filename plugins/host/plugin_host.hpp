@@ -39,6 +39,8 @@ struct host_services {
     job_port* jobs = nullptr;
     // Runs it on the pool for sync handlers; false: that is full.
     std::function<bool(std::function<void()>)> pool = {};
+    // A handler of its rpc methods failed: to be counted. Any thread.
+    std::function<void(const plugin& who)> failed = {};
 };
 
 // What a plugin wants enqueued again and again; the configuration file's [schedule.NAME] is stronger.

@@ -34,7 +34,8 @@ void rpc_call::release() noexcept {
     if (holders_.fetch_sub(1) == 1) delete this;
 }
 
-rpc_table::rpc_table(pool_function pool, log_function log) : pool_(std::move(pool)), log_(std::move(log)) {}
+rpc_table::rpc_table(pool_function pool, log_function log, failed_function failed)
+    : pool_(std::move(pool)), log_(std::move(log)), failed_(std::move(failed)) {}
 
 madang_status rpc_table::add(plugin& owner, std::string_view method, std::uint32_t kind,
                              madang_rpc_handler handler, void* context) {
@@ -88,7 +89,7 @@ void rpc_table::run(const entry& to, const known_client& who, std::string_view m
             wrong = "it threw";
         }
         if (!wrong.empty()) {
-            to.owner->count_error();
+            if (failed_) failed_(*to.owner);
             if (log_)
                 log_(*to.owner, MADANG_ERROR, "plugin.rpc_failed",
                      std::string(call->get(MADANG_RPC_METHOD)) + ": " + wrong);

@@ -22,8 +22,9 @@ class rpc_table final : public rpc_port {
     using pool_function = std::function<bool(std::function<void()>)>;
     using log_function =
         std::function<void(const plugin&, madang_log_level, std::string_view, std::string_view)>;
+    using failed_function = std::function<void(const plugin&)>;
     // Sync handlers run in `pool`; when it is full (false), or there is none, a call is answered 111.
-    rpc_table(pool_function pool, log_function log);
+    rpc_table(pool_function pool, log_function log, failed_function failed);
 
     madang_status add(plugin& owner, std::string_view method, std::uint32_t kind, madang_rpc_handler handler,
                       void* context);
@@ -48,6 +49,7 @@ class rpc_table final : public rpc_port {
 
     pool_function pool_;
     log_function log_;
+    failed_function failed_;
     std::map<std::string, entry, std::less<>> methods_;
     std::vector<entry> messages_;
 };

@@ -122,7 +122,6 @@ attempt_end task_table::run(std::string_view task, attempt_port& attempt) const 
         wrong = status == MADANG_OK ? "its function returned without an end"
                                     : "its function returned the status " + std::to_string(status);
     }
-    what.owner->count_error();
     return failed("TaskError", std::move(wrong));
 }
 

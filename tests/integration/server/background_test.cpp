@@ -39,5 +39,17 @@ TEST(ServerBackground, IsToldFailsIsMadeAnewAndIsStopped) {
         EXPECT_THAT(log, HasSubstr(each));
 }
 
+TEST(ServerRpc, AMethodThatFailsIsAnsweredAndCounted) {
+    server node({"--plugin", MADANG_LEDGER_PLUGIN, "--log-format", "json"});
+    peer client(node.port());
+    client.upgrade("/connection/websocket");
+    client.text(R"({"id":1,"connect":{}})");
+    client.text(R"({"id":2,"rpc":{"method":"ledger.audit","data":{}}})");
+    ASSERT_TRUE(drive(client, [&] { return client.messages.size() == 2; }));
+    EXPECT_THAT(client.messages.back().payload, HasSubstr(R"("code":100)"));
+    EXPECT_EQ(node.metrics()["madang_plugin_errors_total{plugin=\"ledger\"}"], 1);
+    EXPECT_THAT(node.log(), HasSubstr("the auditor is away"));
+}
+
 }  // namespace
 }  // namespace madang::test

@@ -1,4 +1,7 @@
-// A plugin with a background consumer that keeps a sum, and one that tells it from a connection.
+// A plugin with a background consumer that keeps a sum, and one that tells it from a connection; its rpc
+// method fails.
+#include <stdexcept>
+
 #include <madang/json.hpp>
 
 namespace {
@@ -33,4 +36,7 @@ class Teller : public madang::JsonConsumer {
 MADANG_PLUGIN(.id = "ledger", .version = "1.0.0") {
     plugin.background<Ledger>("ledger");
     plugin.websocket<Teller>("/ws/teller/");
+    plugin.on_rpc("ledger.audit", [](const madang::RpcCall&, const madang::RpcReply&) {
+        throw std::runtime_error("the auditor is away");
+    });
 }

@@ -112,16 +112,17 @@ struct RpcEntry {
         const RpcReply reply(call);
         try {
             self.handler(call, reply);
+            return MADANG_OK;
         } catch (const RpcError& error) {
             reply.fail(error.code(), error.what());
+            return MADANG_OK;
         } catch (const std::exception& error) {
             self.failed(error.what());
-            reply.fail(100, {});
         } catch (...) {
             self.failed("an exception that is not a std::exception");
-            reply.fail(100, {});
         }
-        return MADANG_OK;
+        reply.fail(100, {});
+        return MADANG_FAILED;  // the server counts it
     }
     void failed(std::string_view what) const noexcept {
         contained([&] { host->log(Level::error, "rpc_failed", method + ": " + std::string(what)); },
