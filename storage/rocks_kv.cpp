@@ -282,9 +282,10 @@ class rocks_store final : public rocks_kv {
         {
             const std::lock_guard lock(trouble_lock_);
             trouble_text_ = what.ToString();
+            ++troubles_;
+            state_.store(is_full(what) ? state::full : state::failed);
             told = told_;
         }
-        state_.store(is_full(what) ? state::full : state::failed);
         if (told) told();
     }
 
@@ -297,6 +298,7 @@ class rocks_store final : public rocks_kv {
     std::atomic<bool> has_ballast_{true};
     mutable std::mutex trouble_lock_;
     std::string trouble_text_;
+    std::uint64_t troubles_ = 0;  // so far
     std::function<void()> told_;
 
     std::mutex door_;  // whoever is not the changing thread uses the database with it, or as one of users_
@@ -493,6 +495,10 @@ result<void> rocks_store::open() {
 }
 
 result<void> rocks_store::try_to_heal() {
+    const auto before = [&] {
+        const std::lock_guard lock(trouble_lock_);
+        return troubles_;
+    }();
     if (state_.load() != state::good) {
         if (is_stuck()) return fail(errc::storage_failed, "the database is to be opened anew");
         if (has_ballast_.exchange(false)) folder_->drop_ballast();
@@ -509,8 +515,13 @@ result<void> rocks_store::try_to_heal() {
         return translate(status);
     }
     if (auto synced = sync_log(); !synced) return synced;
-    progress_->healed();  // before anything is committed again
-    state_.store(state::good);
+    {
+        // A commit that failed meanwhile may have torn the log behind what was flushed here.
+        const std::lock_guard lock(trouble_lock_);
+        if (troubles_ != before) return fail(errc::storage_failed, "it failed again meanwhile");
+        progress_->healed();  // before anything is committed again
+        state_.store(state::good);
+    }
     if (!has_ballast_ && free_bytes() >= ballast_mark())
         has_ballast_ = folder_->make_ballast(settings_.ballast_bytes);
     return {};

@@ -26,6 +26,10 @@ class faulty_file_system final : public rocksdb::FileSystemWrapper {
         stalled_ = so;
         change_.notify_all();
     }
+    bool has_a_stalled_sync() {
+        const std::lock_guard hold(lock_);
+        return waiting_ > 0;
+    }
     void wait_for_a_stalled_sync() {
         std::unique_lock hold(lock_);
         change_.wait(hold, [&] { return waiting_ > 0; });
