@@ -4,10 +4,8 @@
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 
-#include <future>
-#include <mutex>
-#include <set>
-#include <thread>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "actors/peers.hpp"

@@ -17,6 +17,7 @@
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
 #include "storage/store.hpp"
+#include "tests/integration/jobs/end_with.hpp"
 #include "tests/integration/jobs/played_worker.hpp"
 
 namespace madang {
@@ -29,12 +30,7 @@ constexpr auto for_ever = std::chrono::steady_clock::time_point::max();
 
 madang_status run_noop(void* context, madang_job* job) {
     static_cast<std::atomic<int>*>(context)->fetch_add(1);
-    madang_job_end end{};
-    end.struct_size = sizeof(end);
-    end.outcome = MADANG_JOB_SUCCESS;
-    end.json = {"null", 4};
-    end.after_ms = -1;
-    return plugin_host::jobs_api().job_end(job, &end);
+    return end_with(job, "null");
 }
 
 struct node {

@@ -18,6 +18,7 @@
 #include "monitoring/metrics.hpp"
 #include "plugins/host/plugin_host.hpp"
 #include "storage/store.hpp"
+#include "tests/integration/jobs/end_with.hpp"
 #include "tests/integration/jobs/played_worker.hpp"
 
 namespace madang {
@@ -33,14 +34,6 @@ struct bench {
     std::promise<madang_job_stop> stopped;
 };
 
-madang_status end_with(madang_job* job, std::string_view json) {
-    madang_job_end end{};
-    end.struct_size = sizeof(end);
-    end.outcome = MADANG_JOB_SUCCESS;
-    end.json = {json.data(), json.size()};
-    end.after_ms = -1;
-    return plugin_host::jobs_api().job_end(job, &end);
-}
 madang_status run_noop(void* context, madang_job* job) {
     static_cast<bench*>(context)->runs.fetch_add(1);
     return end_with(job, "null");

@@ -7,6 +7,7 @@
 #include "actors/job_desk.hpp"
 #include "broker/core/cpu_time.hpp"
 #include "plugins/host/plugin_host.hpp"
+#include "tests/integration/jobs/end_with.hpp"
 
 namespace madang {
 namespace {
@@ -20,12 +21,7 @@ madang_status wait_and_work(void*, madang_job* job) {
     plugin_host::jobs_api().job_wait_stop(job, 30);
     const auto begin = cpu_us(CLOCK_THREAD_CPUTIME_ID);
     while (cpu_us(CLOCK_THREAD_CPUTIME_ID) - begin < worked_us) continue;
-    madang_job_end end{};
-    end.struct_size = sizeof(end);
-    end.outcome = MADANG_JOB_SUCCESS;
-    end.json = {"null", 4};
-    end.after_ms = -1;
-    return plugin_host::jobs_api().job_end(job, &end);
+    return end_with(job, "null");
 }
 
 TEST(JobThreads, AnAttemptsEndSaysHowLongItTookAndHowMuchCpu) {
