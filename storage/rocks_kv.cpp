@@ -298,7 +298,7 @@ class rocks_store final : public rocks_kv {
     std::atomic<bool> has_ballast_{true};
     mutable std::mutex trouble_lock_;
     std::string trouble_text_;
-    std::uint64_t troubles_ = 0;  // so far
+    std::atomic<std::uint64_t> troubles_{0};  // so far; counted with the lock
     std::function<void()> told_;
 
     std::mutex door_;  // whoever is not the changing thread uses the database with it, or as one of users_
@@ -495,10 +495,7 @@ result<void> rocks_store::open() {
 }
 
 result<void> rocks_store::try_to_heal() {
-    const auto before = [&] {
-        const std::lock_guard lock(trouble_lock_);
-        return troubles_;
-    }();
+    const auto before = troubles_.load();
     if (state_.load() != state::good) {
         if (is_stuck()) return fail(errc::storage_failed, "the database is to be opened anew");
         if (has_ballast_.exchange(false)) folder_->drop_ballast();
